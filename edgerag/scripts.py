@@ -1,0 +1,80 @@
+"""Tells Chinese, Japanese and Korean text from spaced scripts, and makes it searchable by bigrams."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_RANGES = (
+    "\u1100-\u11ff"  # Hangul Jamo: what macOS makes of Korean file names and texts
+    "\u2e80-\u2fdf"  # radicals: PDF fonts often map ideographs to these
+    "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c"  # iteration marks, 〇, Suzhou numerals
+    "\u3041-\u3096\u3099\u309a\u309d-\u309f"  # Hiragana, combining voice marks
+    "\u30a1-\u30fa\u30fc-\u30ff"  # Katakana without the middle dot, which parts words
+    "\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff"  # Bopomofo, compatibility Jamo, small Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff"  # Han
+    "\ua960-\ua97f\uac00-\ud7a3\ud7b0-\ud7ff"  # Hangul
+    "\uf900-\ufaff"  # compatibility ideographs
+    "\uff66-\uff9f\uffa0-\uffdc"  # half-width Katakana and Hangul
+    "\U0001aff0-\U0001b16f"  # Kana extensions
+    "\U00020000-\U0003ffff"  # Han extensions B and later
+)
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""Variation selectors choose a glyph, never another character: a search must not see them."""
+_CJK_CHAR = re.compile(f"[{_RANGES}]")
+_CJK_RUN = re.compile(f"[{_RANGES}][{_RANGES}{_SELECTORS}]*")
+_SELECTOR = re.compile(f"[{_SELECTORS}]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_WIDE_FORMS = re.compile("[\uff01-\uff60\uffe0-\uffe6\u3000]+")
+
+
+def is_cjk(ch: str) -> bool:
+    """Whether one character is a Han, Kana, Hangul or Bopomofo letter, or an iteration mark."""
+    return _CJK_CHAR.fullmatch(ch) is not None
+
+
+def has_cjk(text: str) -> bool:
+    """Whether any character is CJK as `is_cjk` says."""
+    return not text.isascii() and _CJK_CHAR.search(text) is not None
+
+
+def cjk_share(text: str) -> float:
+    """Share of a text's letters that are CJK, 0 to 1; 0 for a text without letters."""
+    if text.isascii():
+        return 0.0
+    num_cjk = len(_CJK_CHAR.findall(text))
+    num_letters = sum(len(run) for run in _LETTERS.findall(_CJK_CHAR.sub(" ", text)))
+    return num_cjk / (num_cjk + num_letters) if num_cjk else 0.0
+
+
+def segment_scripts(text: str) -> Iterator[tuple[str, bool]]:
+    """Cut a text into runs, in order and without gaps, each with whether it is CJK."""
+    end = 0
+    for match in _CJK_RUN.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()], False
+        yield match.group(), True
+        end = match.end()
+    if end < len(text):
+        yield text[end:], False
+
+
+def lexical_tokens_text(text: str) -> str:
+    """Rewrite a text so that FTS5's `unicode61`, which splits at spaces, finds words in any script.
+
+    A CJK run becomes its bigrams parted by spaces (a single character stays itself): `unicode61` takes a
+    whole Chinese sentence for one word. Full-width forms and compatibility characters become ordinary ones.
+    The same function is used when a chunk is indexed and when it is searched for.
+    """
+    if text.isascii():
+        return text
+    text = _WIDE_FORMS.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
+    return _CJK_RUN.sub(_bigrams, text)
+
+
+def _bigrams(match: re.Match[str]) -> str:
+    run = _SELECTOR.sub("", unicodedata.normalize("NFKC", match.group()))
+    if len(run) == 1:
+        return f" {run} "
+    return f" {' '.join(map(str.__add__, run, run[1:]))} "

@@ -1,0 +1,283 @@
+"""A library on disk: opening it, and reading from it. Changing it is the writer's work (`writer.py`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from edgerag.datatypes import Chunk, Document, Heading, PageSpan
+from edgerag.errors import LibraryError
+from edgerag.storage.checksums import chunk_checksum, document_checksum
+from edgerag.storage.locks import WriterLock
+from edgerag.storage.migrations import SCHEMA_VERSION, check_version, migrate
+from edgerag.storage.sqlite import Connection, connect, set_journal, translated
+
+if TYPE_CHECKING:
+    from edgerag.storage.writer import LibraryWriter
+
+DATABASE_NAME = "library.db"
+INDEX_FOLDER = "index"
+VERIFY_HINT = "`edgerag verify` lists every damaged row; adding the file again repairs it."
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or folder that the user asked to have in the library."""
+
+    id: int
+    path: str
+    added_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What a sync compares with the file system."""
+
+    id: int
+    path: str
+    source_id: int
+    content_hash: str
+    size_bytes: int
+    mtime_ns: int
+    recipe: str
+    checked_ns: int
+    """When the content was last seen to be this, in ns since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read or parsed, and the state it was in then."""
+
+    path: str
+    source_id: int
+    reason: str
+    size_bytes: int
+    mtime_ns: int
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """The parsed text that all offsets of a document refer to."""
+
+    document: Document
+    text: str
+    pages: tuple[PageSpan, ...]
+    headings: tuple[Heading, ...]
+    warnings: tuple[str, ...]
+
+
+class Library:
+    """An open library; any number of threads may read it, each on a connection of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / DATABASE_NAME
+        self._local = threading.local()
+        self._connections: list[Connection] = []
+        self._guard = threading.Lock()
+        self._is_closed = False
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool = True) -> Library:
+        """Open a library, bringing an older one's schema up to date.
+
+        Args:
+            folder: Holds `library.db` and `index/`.
+            create: Make an empty library where there is none.
+
+        Raises:
+            LibraryError: No library there (with `create=False`), something else there, damaged, or newer than this
+                program.
+        """
+        library = cls(folder)
+        if not library.path.exists():
+            if not create:
+                raise LibraryError(f"There is no library at {folder}.", hint="`edgerag add PATH` starts one.")
+            _make_folder(folder)
+        elif not library.path.is_file():
+            raise LibraryError(f"{library.path} is not a file.", hint="Choose another folder with --library.")
+        else:
+            connection = library.connection()
+            if check_version(connection, library.path) == SCHEMA_VERSION:
+                return library
+        with WriterLock(folder) as lock:
+            del lock
+            connection = library.connection()
+            migrate(connection, library.path)
+            with translated(library.path):
+                set_journal(connection)
+        return library
+
+    def connection(self) -> Connection:
+        """This thread's connection."""
+        if self._is_closed:
+            raise LibraryError(f"{self.path} has been closed.", hint="Open the library again.")
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = connect(self.path)
+            with self._guard:
+                self._connections.append(connection)
+            self._local.connection = connection
+        return connection
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        self._is_closed = True
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def writing(self, *, timeout_s: float = 0.0) -> Iterator[LibraryWriter]:
+        """Become the one writer.
+
+        Raises:
+            LibraryError: Another process is writing and still is after `timeout_s`.
+        """
+        from edgerag.storage.writer import LibraryWriter  # deferred: a search never writes
+
+        lock = WriterLock(self.folder)
+        lock.acquire(timeout_s=timeout_s)
+        try:
+            connection = self.connection()
+            with translated(self.path):
+                set_journal(connection)
+            yield LibraryWriter(self)
+        finally:
+            lock.release()
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Run one SELECT, with SQLite's errors translated."""
+        with translated(self.path):
+            return self.connection().execute(sql, tuple(values)).fetchall()
+
+    def change_counter(self) -> int:
+        """Grows with every commit that changes chunks."""
+        return int(self.rows("SELECT value FROM meta WHERE name = 'change_counter'")[0][0])
+
+    def counts(self) -> dict[str, int]:
+        """Number of sources, documents, chunks, embeddings and failures."""
+        tables = ("sources", "documents", "chunks", "embeddings", "failures")
+        return {table: int(self.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
+
+    def sources(self) -> list[Source]:
+        return [Source(*row) for row in self.rows("SELECT id, path, added_at FROM sources ORDER BY path")]
+
+    def document_states(self) -> dict[str, DocumentState]:
+        """Every document by its path."""
+        sql = "SELECT id, path, source_id, content_hash, size_bytes, mtime_ns, recipe, checked_ns FROM documents"
+        return {row[1]: DocumentState(*row) for row in self.rows(sql)}
+
+    def failures(self) -> dict[str, Failure]:
+        """Every recorded failure by its path."""
+        sql = "SELECT path, source_id, reason, size_bytes, mtime_ns, recipe FROM failures ORDER BY path"
+        return {row[0]: Failure(*row) for row in self.rows(sql)}
+
+    def find_document(self, name: str) -> Document:
+        """Find a document by id, path, or the end of a path that only one document has.
+
+        Raises:
+            LibraryError: None or several fit.
+        """
+        columns = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents"
+        if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
+            return Document(*rows[0])
+        absolute = str(Path(name).expanduser().absolute())
+        if rows := self.rows(f"{columns} WHERE path IN (?, ?)", (name, absolute)):
+            return Document(*rows[0])
+        ending = "/" + name.replace("\\", "/").lstrip("/")
+        rows = [row for row in self.rows(columns) if str(row[1]).replace("\\", "/").endswith(ending)]
+        if len(rows) == 1:
+            return Document(*rows[0])
+        if rows:
+            listed = ", ".join(str(row[1]) for row in rows[:5])
+            raise LibraryError(
+                f"{len(rows)} documents are called {name}: {listed}.", hint="Give more of the path."
+            )
+        raise LibraryError(
+            f"The library has no document {name}.", hint="`edgerag status --documents` lists all."
+        )
+
+    def document_text(self, document_id: int) -> StoredText:
+        """The parsed text with its pages and headings.
+
+        Raises:
+            LibraryError: No such document, or its row is damaged.
+        """
+        sql = (
+            "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns, pages, headings, warnings, text_zlib, "
+            "checksum FROM documents WHERE id = ?"
+        )
+        rows = self.rows(sql, (document_id,))
+        if not rows:
+            raise LibraryError(f"The library has no document {document_id}.")
+        document = Document(*rows[0][:7])
+        pages, headings, warnings, text_zlib, checksum = rows[0][7:]
+        if checksum != document_checksum(
+            document.path, document.title, document.content_hash, pages, headings, warnings, text_zlib
+        ):
+            raise LibraryError(f"The stored text of {document.path} is damaged.", hint=VERIFY_HINT)
+        return StoredText(
+            document,
+            zlib.decompress(text_zlib).decode("utf-8"),
+            tuple(PageSpan(*page) for page in json.loads(pages)),
+            tuple(Heading(*heading) for heading in json.loads(headings)),
+            tuple(json.loads(warnings)),
+        )
+
+    def load_chunks(self, chunk_ids: Sequence[int]) -> tuple[dict[int, tuple[Document, Chunk]], list[int]]:
+        """Load chunks with their documents.
+
+        Returns:
+            By chunk id, those that exist and whose row checksum fits; and the ids of damaged rows, which are never
+            served.
+        """
+        found: dict[int, tuple[Document, Chunk]] = {}
+        damaged: list[int] = []
+        for start in range(0, len(chunk_ids), 500):
+            some = list(chunk_ids[start : start + 500])
+            marks = ",".join("?" * len(some))
+            sql = (
+                "SELECT d.id, d.path, d.title, d.format, d.content_hash, d.size_bytes, d.mtime_ns, c.id, c.ordinal, "
+                "c.text, c.start_chars, c.end_chars, c.page, c.heading, c.content_hash, c.checksum FROM chunks AS c "
+                f"JOIN documents AS d ON d.id = c.document_id WHERE c.id IN ({marks})"
+            )
+            for row in self.rows(sql, some):
+                chunk_id, ordinal, text, start_chars, end_chars, page, heading, content_hash, checksum = row[
+                    7:
+                ]
+                if checksum != chunk_checksum(text, start_chars, end_chars, page, heading, content_hash):
+                    damaged.append(chunk_id)
+                    continue
+                chunk = Chunk(chunk_id, row[0], ordinal, text, start_chars, end_chars, page, heading)
+                found[chunk_id] = (Document(*row[:7]), chunk)
+        return found, damaged
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"The library folder {folder} cannot be made: {error.strerror}.",
+            hint="Choose another with --library.",
+        ) from error

@@ -1,0 +1,100 @@
+"""`compact` and `backup`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from edgerag.errors import LibraryError
+from edgerag.storage.library import Library
+from edgerag.storage.migrations import check_version
+from edgerag.storage.sqlite import connect, translated
+
+BACKUP_PAGES = 256
+"""Copied per step; between steps writers get their turn. 2 MiB."""
+
+
+def compact(library: Library) -> tuple[int, int]:
+    """Give unused space back: unreferenced embeddings, FTS segments, free pages.
+
+    Returns:
+        Size of the library's files in bytes before and after.
+
+    Raises:
+        LibraryError: Another process writes, or the disk has no room for the copy that VACUUM makes.
+    """
+    before = _size_bytes(library)
+    with library.writing() as writer, translated(library.path):
+        writer.collect_garbage()
+        connection = library.connection()
+        with writer.transaction():
+            connection.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('optimize')")
+        from sqlite_utils import Database  # 0.2 s: only here
+
+        database = Database(connection, execute_plugins=False)
+        database.vacuum()
+        database.analyze()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before, _size_bytes(library)
+
+
+def backup(library: Library, target: Path, *, progress: Callable[[int, int], None] | None = None) -> int:
+    """Copy the database while it is in use, with SQLite's online backup, and check the copy.
+
+    Args:
+        target: A file that does not exist yet.
+        progress: Called with pages done and pages in all.
+
+    Returns:
+        Size of the copy in bytes.
+
+    Raises:
+        LibraryError: The target exists, cannot be written, or the copy does not check out; nothing is left behind.
+    """
+    if target.exists():
+        raise LibraryError(f"{target} exists already.", hint="Choose another name; nothing is overwritten.")
+    if not target.parent.is_dir():
+        raise LibraryError(f"The folder {target.parent} does not exist.", hint="Make it first.")
+    partial = target.with_name(target.name + ".part")
+    partial.unlink(missing_ok=True)
+    try:
+        copy = connect(partial)
+        try:
+            with translated(target):
+                library.connection().backup(
+                    copy,
+                    pages=BACKUP_PAGES,
+                    progress=(lambda _status, left, total: progress(total - left, total))
+                    if progress
+                    else None,
+                )
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, also on a read-only medium
+                faults = [row[0] for row in copy.execute("PRAGMA quick_check(1)")]
+            if faults != ["ok"]:
+                raise LibraryError(
+                    f"The copy is damaged: {faults[0]}.", hint="`edgerag verify` checks the library."
+                )
+            check_version(copy, partial)
+        finally:
+            copy.close()
+        with partial.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        # link + unlink instead of rename: never replaces a file that came into being meanwhile.
+        try:
+            os.link(partial, target)
+            partial.unlink()
+        except (OSError, NotImplementedError):
+            partial.rename(target)
+    except BaseException:
+        for leftover in (partial, Path(f"{partial}-wal"), Path(f"{partial}-shm"), Path(f"{partial}-journal")):
+            with contextlib.suppress(OSError):
+                leftover.unlink(missing_ok=True)
+        raise
+    return target.stat().st_size
+
+
+def _size_bytes(library: Library) -> int:
+    files = [library.path, Path(f"{library.path}-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())

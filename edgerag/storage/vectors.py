@@ -1,0 +1,108 @@
+"""The library's embeddings, as the vector index reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerag.storage.checksums import row_checksum
+from edgerag.storage.sqlite import transaction
+from edgerag.storage.vector_index import SnapshotRecord
+
+if TYPE_CHECKING:
+    from edgerag.storage.library import Library
+
+SNAPSHOT_COLUMNS = "file_name, sha256, num_vectors, max_chunk_id, dim, fingerprint, m, ef_construction"
+READ_BATCH = 20_000
+"""Rows held as separate Python objects at a time; 30 MB at 384 dimensions."""
+
+
+class LibraryVectors:
+    """The `VectorSource` of one library and one embedder: embeddings of other fingerprints are never seen."""
+
+    def __init__(self, library: Library, *, fingerprint: str, dim: int) -> None:
+        self._library = library
+        self._fingerprint = fingerprint
+        self._dim = dim
+
+    def change_counter(self) -> int:
+        return self._library.change_counter()
+
+    def count_vectors(self) -> int:
+        return int(self._library.rows(f"SELECT count(*) {_FROM}", (self._fingerprint,))[0][0])
+
+    def live_ids(self) -> NDArray[np.int64]:
+        """Ids of all chunks with an embedding of this fingerprint, ascending."""
+        rows = self._library.rows(f"SELECT c.id {_FROM} ORDER BY c.id", (self._fingerprint,))
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def read_vectors(self, after_id: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Read the embeddings of all chunks with a larger id.
+
+        A row of another length than `dim` is damaged and left out: `verify` names it.
+
+        Returns:
+            Ids ascending, shape (n,); embeddings, shape (n, dim).
+        """
+        width = self._dim * 4
+        sql = f"SELECT c.id, e.embedding {_FROM} AND c.id > ?"
+        cursor = self._library.connection().execute(sql, (self._fingerprint, after_id))
+        all_ids, all_vectors = [np.empty(0, np.int64)], [np.empty((0, self._dim), np.float32)]
+        while batch := cursor.fetchmany(READ_BATCH):
+            batch = [row for row in batch if len(row[1]) == width]
+            all_ids.append(np.fromiter((row[0] for row in batch), dtype=np.int64, count=len(batch)))
+            joined = b"".join(row[1] for row in batch)
+            all_vectors.append(np.frombuffer(joined, dtype="<f4").reshape(-1, self._dim))
+        ids, vectors = np.concatenate(all_ids), np.concatenate(all_vectors)
+        order = np.argsort(ids)  # rows come in the order of `embeddings`, which is that of the disk
+        return ids[order], vectors[order]
+
+    def snapshot_record(self) -> SnapshotRecord | None:
+        """The newest snapshot of this fingerprint."""
+        sql = (
+            f"SELECT {SNAPSHOT_COLUMNS} FROM index_snapshots WHERE fingerprint = ? "
+            "ORDER BY built_at DESC, file_name DESC LIMIT 1"
+        )
+        rows = self._library.rows(sql, (self._fingerprint,))
+        return SnapshotRecord(*rows[0]) if rows else None
+
+    def record_snapshot(self, record: SnapshotRecord) -> None:
+        """Make a snapshot the current one. Needs the writer lock."""
+        with transaction(self._library.connection(), self._library.path):
+            connection = self._library.connection()
+            connection.execute("DELETE FROM index_snapshots WHERE fingerprint = ?", (record.fingerprint,))
+            connection.execute(
+                f"INSERT INTO index_snapshots ({SNAPSHOT_COLUMNS}, built_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    record.file_name,
+                    record.sha256,
+                    record.num_vectors,
+                    record.max_chunk_id,
+                    record.dim,
+                    record.fingerprint,
+                    record.m,
+                    record.ef_construction,
+                    datetime.now(UTC).isoformat(),
+                ),
+            )
+
+    def token_codes(self, chunk_ids: list[int]) -> dict[int, bytes]:
+        """Packed token embeddings by chunk id; chunks without them, or with damaged ones, are missing."""
+        marks = ",".join("?" * len(chunk_ids))
+        sql = (
+            "SELECT c.id, t.codes, t.checksum FROM chunks AS c JOIN embeddings AS e ON e.id = c.embedding_id "
+            "JOIN fingerprints AS f ON f.id = e.fingerprint_id JOIN token_codes AS t ON t.embedding_id = e.id "
+            f"WHERE f.fingerprint = ? AND c.id IN ({marks})"
+        )
+        rows = self._library.rows(sql, (self._fingerprint, *chunk_ids))
+        return {row[0]: row[1] for row in rows if row_checksum(row[1]) == row[2]}
+
+
+# The join runs over `embeddings` in rowid order with `chunks_embedding` as a covering index: no chunk text is read.
+_FROM = (
+    "FROM embeddings AS e CROSS JOIN chunks AS c ON c.embedding_id = e.id "
+    "WHERE e.fingerprint_id = (SELECT id FROM fingerprints WHERE fingerprint = ?)"
+)
