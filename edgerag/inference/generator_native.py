@@ -1,0 +1,223 @@
+"""The part of llama.cpp's C interface that a generator needs, with Python types and our errors."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgerag.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+INSTALL_HINT = 'Install it: pip install "edgerag[llm]".'
+MEMORY_HINT = "Close other programs, choose a smaller model, or set a smaller `context_tokens`."
+TOKEN_ATTR_USER_DEFINED = 1 << 4
+"""`LLAMA_TOKEN_ATTR_USER_DEFINED` of llama.h: tokens that are recognised even with special tokens off."""
+
+_library_lock = threading.Lock()
+_log_callback: Any = None
+_complaints: list[str] = []
+"""What llama.cpp last said at warning level or above; it tells nothing through its return values."""
+
+
+def load_library() -> Any:
+    """Import llama_cpp and turn its log from stderr into ours.
+
+    Raises:
+        ModelError: Not installed, or its shared library does not load here.
+    """
+    global _log_callback
+    with _library_lock:
+        try:
+            import llama_cpp  # deferred: 0.2 s, and optional
+        except ImportError as error:
+            raise ModelError("llama-cpp-python is not installed.", hint=INSTALL_HINT) from error
+        except (OSError, RuntimeError) as error:
+            raise ModelError(
+                f"llama.cpp does not load: {error}", hint="Reinstall llama-cpp-python."
+            ) from error
+        if _log_callback is None:
+            _log_callback = llama_cpp.llama_log_callback(_on_log)  # kept: C holds a bare pointer to it
+            llama_cpp.llama_log_set(_log_callback, ctypes.c_void_p(0))
+            llama_cpp.llama_backend_init()
+        return llama_cpp
+
+
+def _on_log(level: int, text: bytes, _user_data: object) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if not line:
+        return
+    if level in (2, 3):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+        _complaints.append(line)
+        del _complaints[:-8]
+    logger.debug("llama.cpp: %s", line)
+
+
+def _last_complaint() -> str:
+    return f" llama.cpp says: {_complaints[-1]}" if _complaints else ""
+
+
+class LlamaContext:
+    """A loaded model with one sequence in memory; not safe to share between threads."""
+
+    def __init__(self, path: Path, *, threads: int, context_tokens: int, batch_tokens: int = 0) -> None:
+        """Load a model.
+
+        Args:
+            path: A GGUF file whose hash has been checked: llama.cpp trusts what it reads.
+            threads: For prompt and answer.
+            context_tokens: Wanted room; capped by what the model was trained for.
+            batch_tokens: Most tokens per call of `evaluate`; 0: chosen by the model's size.
+
+        Raises:
+            ModelError: Not loadable, not a text generator, or out of memory.
+        """
+        self._api = api = load_library()
+        _complaints.clear()
+        params = api.llama_model_default_params()
+        params.n_gpu_layers = 0
+        model = api.llama_model_load_from_file(str(path).encode("utf-8"), params)
+        if not model:
+            raise ModelError(f"{path.name} cannot be loaded.{_last_complaint()}", hint=MEMORY_HINT)
+        self._model = model
+        self._free_model = weakref.finalize(self, api.llama_model_free, model)
+        if not api.llama_model_has_decoder(model) or api.llama_model_has_encoder(model):
+            self.close()
+            raise ModelError(
+                f"{path.name} is no text generator.", hint="Choose another: `edgerag models list`."
+            )
+        self.vocab = api.llama_model_get_vocab(model)
+        self.num_vocab = int(api.llama_vocab_n_tokens(self.vocab))
+        self.context_tokens = min(context_tokens, int(api.llama_model_n_ctx_train(model)) or context_tokens)
+        self.batch_tokens = batch_tokens or prefill_batch(int(api.llama_model_n_params(model)))
+        options = api.llama_context_default_params()
+        options.n_ctx = self.context_tokens
+        options.n_batch = options.n_ubatch = self.batch_tokens
+        options.n_threads = options.n_threads_batch = threads
+        options.n_seq_max = 1
+        options.swa_full = True  # without it a kept prefix is not whole in models with a sliding window
+        options.offload_kqv = options.op_offload = False
+        context = api.llama_init_from_model(model, options)
+        if not context:
+            self.close()
+            raise ModelError(
+                f"There is not enough memory for {self.context_tokens} tokens of context.{_last_complaint()}",
+                hint=MEMORY_HINT,
+            )
+        self._context = context
+        self._free_context = weakref.finalize(self, api.llama_free, context)
+        self._memory = api.llama_get_memory(context)
+        self._piece_buffer = ctypes.create_string_buffer(256)
+
+    def close(self) -> None:
+        """Free the memory; the context cannot be used afterwards."""
+        for name in ("_free_context", "_free_model"):
+            if free := getattr(self, name, None):
+                free()
+
+    # --- text and tokens --------------------------------------------------------------------------
+
+    def metadata(self, key: str) -> str:
+        """A value of the file's header as text, or nothing."""
+        size = 2**16
+        buffer = ctypes.create_string_buffer(size)
+        length = self._api.llama_model_meta_val_str(self._model, key.encode(), buffer, size)
+        if length >= size:
+            buffer = ctypes.create_string_buffer(length + 1)
+            self._api.llama_model_meta_val_str(self._model, key.encode(), buffer, length + 1)
+        return buffer.value.decode("utf-8", "replace") if length > 0 else ""
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Tokens of a text; with `special`, control tokens written in it become such."""
+        encoded = text.encode("utf-8", "replace")
+        room = len(encoded) + 8
+        tokens = (self._api.llama_token * room)()
+        count = self._api.llama_tokenize(self.vocab, encoded, len(encoded), tokens, room, False, special)
+        if count < 0:
+            room = -count
+            tokens = (self._api.llama_token * room)()
+            count = self._api.llama_tokenize(self.vocab, encoded, len(encoded), tokens, room, False, special)
+        if count < 0:
+            raise ModelError("The text cannot be tokenised.", hint="Use another model.")
+        return list(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token adds to a text; none for control tokens."""
+        size = len(self._piece_buffer)
+        length = self._api.llama_token_to_piece(self.vocab, token, self._piece_buffer, size, 0, False)
+        if length < 0:
+            self._piece_buffer = ctypes.create_string_buffer(-length)
+            length = self._api.llama_token_to_piece(self.vocab, token, self._piece_buffer, -length, 0, False)
+        return self._piece_buffer.raw[: max(0, length)]
+
+    def token_text(self, token: int) -> str:
+        """A token as the vocabulary writes it, control tokens too."""
+        return (self._api.llama_vocab_get_text(self.vocab, token) or b"").decode("utf-8", "replace")
+
+    def is_control(self, token: int) -> bool:
+        return bool(self._api.llama_vocab_is_control(self.vocab, token) or self.is_end(token))
+
+    def is_user_defined(self, token: int) -> bool:
+        return bool(self._api.llama_vocab_get_attr(self.vocab, token) & TOKEN_ATTR_USER_DEFINED)
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+        return bool(self._api.llama_vocab_is_eog(self.vocab, token))
+
+    def first_token(self) -> int | None:
+        """The token that has to stand before every prompt, for models that want one."""
+        if not self._api.llama_vocab_get_add_bos(self.vocab):
+            return None
+        token = int(self._api.llama_vocab_bos(self.vocab))
+        return token if token >= 0 else None
+
+    # --- evaluation -------------------------------------------------------------------------------
+
+    def keep(self, length: int) -> int:
+        """Forget all but the first tokens in memory; returns how many stay, which is none where a part cannot."""
+        if length and self._api.llama_memory_seq_rm(self._memory, 0, length, -1):
+            return length
+        self._api.llama_memory_clear(self._memory, False)
+        return 0
+
+    def evaluate(self, tokens: Sequence[int]) -> None:
+        """Append tokens, at most `batch_tokens`, to those in memory; `logits` then tells what may follow.
+
+        Raises:
+            ModelError: llama.cpp failed; memory is in no known state (`keep(0)` clears it).
+        """
+        array = (self._api.llama_token * len(tokens))(*tokens)
+        _complaints.clear()
+        status = self._api.llama_decode(self._context, self._api.llama_batch_get_one(array, len(tokens)))
+        if status:
+            raise ModelError(
+                f"The generator failed with status {status}.{_last_complaint()}", hint=MEMORY_HINT
+            )
+
+    def logits(self) -> NDArray[np.float32]:
+        """Scores of all tokens after the last one evaluated, shape (num_vocab,); valid until the next call."""
+        pointer = self._api.llama_get_logits_ith(self._context, -1)
+        if not pointer:
+            raise ModelError("The generator gave no scores.", hint="Use another model.")
+        scores: NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(self.num_vocab,))
+        return scores
+
+
+def prefill_batch(num_parameters: int) -> int:
+    """Tokens evaluated between two looks at the stop flag, so that a stop takes effect within a fraction of a second.
+
+    Fixed by the model and not by the clock: another split of the same prompt changes the last bits of its
+    state, and an answer at temperature 0 must be the same every time.
+    """
+    tokens = 32
+    while tokens > 8 and num_parameters * tokens > 12 * 10**9:
+        tokens //= 2
+    return tokens
