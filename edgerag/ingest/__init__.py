@@ -1,0 +1,1 @@
+"""From files to a library: scan -> parse -> chunk -> embed -> store."""
