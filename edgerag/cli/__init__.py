@@ -1,0 +1,36 @@
+"""The command line: one program, `edgerag`. Results on stdout, everything else on stderr.
+
+Exit codes: 0 found, 1 nothing found or abstained, 2 misuse or error, 4 degraded under `--require`, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+WORKER_FLAG = "--parse-worker"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == [WORKER_FLAG]:
+        # A frozen application starts itself as its own parse worker: there is no Python to start.
+        from edgerag.ingest.parse_worker import main as parse_worker
+
+        parse_worker()
+        return
+    from edgerag.cli.root import run
+
+    status = run(arguments)
+    _flush()
+    sys.exit(status)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `edgerag get ... | head`: the reader has enough. Python would complain when it closes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
