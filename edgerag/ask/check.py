@@ -1,0 +1,221 @@
+"""Whether a generated sentence stands in the passages. Nothing the generator says is believed without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from edgerag.ask.claims import Claims, Number, claims_of, find_numbers, name_words, unified
+from edgerag.ask.extract import EvidenceSentence
+from edgerag.ask.polarity import contradicts
+from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
+from edgerag.scripts import cjk_share, segment_scripts
+
+COVERAGE_SHARE = 0.6
+"""Of the similarity; the rest is the cosine."""
+TERM_FLOOR = 0.65
+"""Least share of a sentence's terms that must stand in the one that supports it: `born in 1943` against `died in 1943`
+has a high cosine and every number and name, and only this tells them apart."""
+NOVEL_FLOOR = 0.6
+"""The same for the terms that the question did not bring in: they are the answer."""
+NEAR_CHARS, NEAR_CHARS_CJK = 48, 16
+"""Text around a number in which its meaning stands: what was counted, what happened in that year."""
+MAX_PARTS = 4
+
+_CLAUSE = re.compile(r"\s*(?:;|；|，|,?\s+and\s+|,?\s+but\s+|,?\s+while\s+|,?\s+whereas\s+)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of checking one sentence."""
+
+    supports: tuple[EvidenceSentence, ...]
+    """Sentences that support it, each a part of it or the whole; empty: unsupported."""
+    reason: str = ""
+    """Why it is unsupported."""
+    similarity: float = 0.0
+    """To the nearest sentence, 0 to 1."""
+
+
+class Evidence:
+    """The sentences that an answer may rest on, prepared for many checks."""
+
+    def __init__(self, question: str, sentences: Sequence[EvidenceSentence]) -> None:
+        self.question = question
+        self.sentences = tuple(sentences)
+        self.asked = frozenset(content_terms(question))
+        self.asked_words = name_words(question)
+        self.asked_numbers = frozenset(find_numbers(question))
+        self._sources = [_Source(sentence) for sentence in self.sentences]
+
+    def check(self, text: str, similarities: Sequence[float] | None, *, support_floor: float) -> Verdict:
+        """Check one sentence.
+
+        Args:
+            text: Cleaned (see `answer_stream.clean_sentence`).
+            similarities: Its cosine to each of the sentences; None where the embedder does not know the script.
+            support_floor: Least similarity, 0 to 1, to the sentence that supports it.
+
+        Returns:
+            The one sentence that supports the whole; or, for `A, and B`, one for each part. Two sentences together
+            never support one statement: `born in 1943` would stand on `born in 1856` and `died in 1943`.
+        """
+        whole = self._check_statement(text, similarities, support_floor)
+        if whole.supports:
+            return whole
+        parts = [part for part in _CLAUSE.split(text.rstrip(" .。!！")) if part]
+        if not 1 < len(parts) <= MAX_PARTS or any(len(content_terms(part)) < 3 for part in parts):
+            return whole
+        supports: dict[int, EvidenceSentence] = {}
+        for part in parts:
+            # The cosine of the whole says little about a part.
+            verdict = self._check_statement(part, None, support_floor)
+            if not verdict.supports:
+                return whole
+            supports |= {id(sentence): sentence for sentence in verdict.supports}
+        return Verdict(tuple(supports.values()), "", whole.similarity)
+
+    def _check_statement(
+        self, text: str, similarities: Sequence[float] | None, support_floor: float
+    ) -> Verdict:
+        statement = _Statement(text, self)
+        if not statement.terms:
+            return Verdict((), "it states nothing that can be checked")
+        ranked: list[tuple[float, int]] = []
+        for row, source in enumerate(self._sources):
+            covered = statement.coverage_by(source)
+            cosine = covered if similarities is None else max(similarities[row], 0.0)
+            ranked.append((COVERAGE_SHARE * covered + (1 - COVERAGE_SHARE) * cosine, row))
+        ranked.sort(key=lambda item: (-item[0], item[1]))
+        first_problem = "it resembles no passage"
+        for place, (similarity, row) in enumerate(ranked):
+            if similarity < support_floor:
+                break
+            problem = statement.problem_with(self._sources[row])
+            if not problem:
+                return Verdict((self.sentences[row],), "", similarity)
+            if place == 0:
+                first_problem = problem
+        return Verdict((), first_problem, ranked[0][0] if ranked else 0.0)
+
+
+class _Source:
+    """A sentence of a passage with all that statements are compared with, each made when first needed."""
+
+    def __init__(self, sentence: EvidenceSentence) -> None:
+        chunk, document = sentence.passage.chunk, sentence.passage.document
+        self.text = sentence.text
+        self._around = f"{document.title}\n{chunk.heading or ''}\n{chunk.text}"
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        return frozenset(terms(self.text))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return name_words(self.text)
+
+    @cached_property
+    def numbers(self) -> dict[Number, str]:
+        return find_numbers(self.text)
+
+    @cached_property
+    def unified(self) -> str:
+        return unified(self.text)
+
+    # What the question named already may stand anywhere in the passage: `He was born in 1856` under `Tesla`.
+
+    @cached_property
+    def terms_around(self) -> frozenset[str]:
+        return frozenset(terms(self._around))
+
+    @cached_property
+    def words_around(self) -> frozenset[str]:
+        return name_words(self._around)
+
+    @cached_property
+    def numbers_around(self) -> dict[Number, str]:
+        return find_numbers(self._around)
+
+
+class _Statement:
+    """What a sentence says, ready to be compared with sources."""
+
+    def __init__(self, text: str, evidence: Evidence) -> None:
+        self.text = text
+        self._evidence = evidence
+        self.terms = content_terms(text) if any(character.isalnum() for character in text) else ()
+        self._claims: Claims = claims_of(text)
+        self._name_terms = {term for name in self._claims.names for word in name for term in terms(word)}
+        self._novel = [term for term in self.terms if term not in evidence.asked]
+
+    def coverage_by(self, source: _Source) -> float:
+        return coverage(self.terms, source.terms | self._topic_terms(source))
+
+    def _topic_terms(self, source: _Source) -> frozenset[str]:
+        """Names of the question's that the passage holds elsewhere."""
+        topic = self._name_terms | {term for term in self.terms if term.isdigit()}
+        return frozenset(topic & self._evidence.asked & source.terms_around)
+
+    def problem_with(self, source: _Source) -> str:
+        """Why this source does not support the statement, or nothing."""
+        for number, written in self._claims.numbers.items():
+            in_topic = number in self._evidence.asked_numbers and number in source.numbers_around
+            if number not in source.numbers and not in_topic:
+                return f"number {written} does not occur in the passage"
+            if number in source.numbers and not self._means_the_same(written, source, source.numbers[number]):
+                return f"number {written} stands for something else in the passage"
+        for name in self._claims.names:
+            for word in name:
+                in_topic = word in self._evidence.asked_words and word in source.words_around
+                if word not in source.words and not in_topic and not (set(terms(word)) & source.terms):
+                    return f"name {' '.join(name)} does not occur in the passage"
+        for term in self._claims.quoted:
+            if term not in source.unified:
+                return f"quoted term {term} does not occur in the passage"
+        if missing := _missing_cjk(self.text, source, self._evidence.asked):
+            return f"{missing} does not occur in the passage"
+        if self.coverage_by(source) < TERM_FLOOR or (
+            self._novel and coverage(self._novel, source.terms | self._topic_terms(source)) < NOVEL_FLOOR
+        ):
+            return "the passage says something else"
+        if term := contradicts(self.text, source.text):
+            return f"the passage and the sentence disagree on whether `{term}` is denied"
+        return ""
+
+    def _means_the_same(self, written: str, source: _Source, source_written: str) -> bool:
+        """Whether a word that stands near a number also stands near it in the source."""
+        width = NEAR_CHARS_CJK if cjk_share(self.text) > 0.5 else NEAR_CHARS
+        near = set(_near(self.text, written, width)) - self._name_terms - set(terms(written))
+        near &= set(self.terms)
+        if not near:
+            return True
+        # Twice as wide: the source says in a subordinate clause what the answer says in three words.
+        found = _near(source.text, source_written, 2 * width)
+        return not found or bool(near & set(found))
+
+
+def _near(text: str, written: str, width: int) -> list[str]:
+    found: list[str] = []
+    for match in re.finditer(re.escape(written), text):
+        start, end = max(0, match.start() - width), match.end() + width
+        found += terms(text[start : match.start()]) + terms(text[match.end() : end])
+    return found
+
+
+def _missing_cjk(text: str, source: _Source, asked: frozenset[str]) -> str:
+    """A stretch of CJK text none of whose bigrams is in the source; Chinese has no capitals to tell names by."""
+    for run, is_cjk_run in segment_scripts(text):
+        if not is_cjk_run:
+            continue
+        for stretch in re.split(f"[{''.join(CJK_STOP_CHARS)}]", run):
+            if len(stretch) < 2:
+                continue
+            pairs = terms(stretch)
+            if not any(pair in source.terms for pair in pairs) and not all(
+                pair in asked and pair in source.terms_around for pair in pairs
+            ):
+                return stretch
+    return ""

@@ -1,0 +1,65 @@
+"""Citations: exact quotes with their place in the parsed document, numbered in order of appearance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgerag.datatypes import Citation, Passage
+from edgerag.errors import LibraryError
+
+DAMAGED_HINT = "Run `edgerag verify`, then `edgerag sync`."
+
+
+class CitationBook:
+    """Hands out markers: the same place always has the same one."""
+
+    def __init__(self, document_text: Callable[[int], str] | None = None) -> None:
+        """Start with no citations.
+
+        Args:
+            document_text: The parsed text of a document by its id; quotes are then compared with it, and not only
+                with the chunk they were taken from.
+        """
+        self._document_text = document_text
+        self._texts: dict[int, str] = {}
+        self._by_place: dict[tuple[int, int, int], Citation] = {}
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """All so far, in order of their markers."""
+        return tuple(self._by_place.values())
+
+    def cite(self, passage: Passage, start_chars: int, end_chars: int) -> Citation:
+        """Cite a part of a passage.
+
+        Args:
+            start_chars: Offset in the passage's chunk.
+            end_chars: The same, exclusive.
+
+        Returns:
+            A new citation, or the one that was made for this place before.
+
+        Raises:
+            LibraryError: The quote does not stand where the citation would say; it must not be shown.
+        """
+        chunk, document = passage.chunk, passage.document
+        if not 0 <= start_chars < end_chars <= len(chunk.text) or chunk.document_id != document.id:
+            raise LibraryError(f"There is no such place in a passage of {document.path}.", hint=DAMAGED_HINT)
+        quote = chunk.text[start_chars:end_chars]
+        start, end = chunk.start_chars + start_chars, chunk.start_chars + end_chars
+        if chunk.end_chars - chunk.start_chars != len(chunk.text) or not self._stands(
+            document.id, start, end, quote
+        ):
+            raise LibraryError(f"A quote from {document.path} is not where it should be.", hint=DAMAGED_HINT)
+        place = (document.id, start, end)
+        if place not in self._by_place:
+            marker = len(self._by_place) + 1
+            self._by_place[place] = Citation(marker, document, chunk.page, start, end, quote)
+        return self._by_place[place]
+
+    def _stands(self, document_id: int, start: int, end: int, quote: str) -> bool:
+        if self._document_text is None:
+            return True
+        if document_id not in self._texts:
+            self._texts[document_id] = self._document_text(document_id)
+        return self._texts[document_id][start:end] == quote

@@ -1,0 +1,325 @@
+"""From a question to a cited answer: retrieve -> weigh the evidence -> prompt -> generate -> check -> cite."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Generator as PythonGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from edgerag.ask.abstain import evidence_score
+from edgerag.ask.answer_stream import SentenceStream, declines
+from edgerag.ask.check import Evidence
+from edgerag.ask.cite import CitationBook
+from edgerag.ask.extract import EvidenceSentence, best_sentences, knows_script, rank_sentences
+from edgerag.ask.prompt import TEMPLATE_MARGIN_TOKENS, build_prompt, choose_evidence, stop_strings
+from edgerag.config import Settings
+from edgerag.datatypes import (
+    Answer,
+    AnswerDelta,
+    AnswerReplaced,
+    AnswerSentence,
+    AskEvent,
+    Citation,
+    Passage,
+    PassagesFound,
+    Sampling,
+    SearchResult,
+    SentenceChecked,
+)
+from edgerag.errors import EdgeragError, LibraryError, ModelError
+from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
+
+logger = logging.getLogger(__name__)
+
+GENERATE_TIMEOUT_S = 600.0
+"""Longest time one answer may take; a slow machine needs a minute, and one that needs ten is stuck."""
+NO_GENERATOR = "generate: no generator is installed; `edgerag models pull smollm2-135m` fetches one"
+
+
+def ask(
+    question: str,
+    *,
+    retrieve: Callable[[str], SearchResult],
+    embedder: Embedder,
+    reranker: Reranker | None,
+    generator: Generator | None,
+    settings: Settings,
+    extractive: bool,
+    sampling: Sampling,
+    stop: StopFlag,
+    document_text: Callable[[int], str] | None = None,
+    timeout_s: float = GENERATE_TIMEOUT_S,
+) -> Iterator[AskEvent]:
+    """Answer a question from the passages that are found for it.
+
+    Args:
+        retrieve: Ranked passages for a query; raises like `Retriever.retrieve`.
+        reranker: Helps to pick sentences; None leaves its share out.
+        generator: None gives the extractive answer, and without `extractive` says so in `degraded`.
+        extractive: The best sentences themselves; the generator is not asked.
+        sampling: The prompt's own stop strings are added to its.
+        stop: Ends the answer early; what was checked until then stays.
+        document_text: Parsed text by document id; each quote is then compared with it.
+        timeout_s: For the generator.
+
+    Yields:
+        `PassagesFound`; while a generator speaks `AnswerDelta` and `SentenceChecked`; `AnswerReplaced` where what was
+        said is withdrawn; an `Answer` at the end, always.
+
+    Raises:
+        ValueError: The question is blank.
+        EdgeragError: Retrieval or the embedder failed. A failing generator only degrades the answer.
+    """
+    if not question.strip():
+        raise ValueError("a question must not be blank")
+    run = _Run(question, embedder, reranker, settings, stop, CitationBook(document_text))
+    found = retrieve(question)
+    run.take(found)
+    yield PassagesFound(found.passages)
+    if run.interrupted("retrieve"):
+        yield run.answer()
+        return
+    run.weigh_evidence()
+    if run.abstains:
+        yield run.answer()
+        return
+    if extractive:
+        yield from run.extract()
+    elif generator is None:
+        run.degraded.append(NO_GENERATOR)
+        yield from run.extract()
+    else:
+        yield from run.generate(generator, sampling, timeout_s)
+    yield run.answer()
+
+
+@contextmanager
+def _closing(stream: Iterator[str]) -> Iterator[Iterator[str]]:
+    """End a stream at once when its answer is abandoned: a generator serves one prompt at a time."""
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, PythonGenerator):
+            stream.close()
+
+
+class _Deadline:
+    """A stop flag that is also set once the time is up."""
+
+    def __init__(self, stop: StopFlag, timeout_s: float) -> None:
+        self._stop = stop
+        self._end = time.monotonic() + timeout_s
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or self.is_over()
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._end
+
+
+class _Run:
+    """One question on its way to an answer."""
+
+    def __init__(
+        self,
+        question: str,
+        embedder: Embedder,
+        reranker: Reranker | None,
+        settings: Settings,
+        stop: StopFlag,
+        book: CitationBook,
+    ) -> None:
+        self._question = question
+        self._embedder = embedder
+        self._reranker = reranker
+        self._settings = settings
+        self._stop = stop
+        self._book = book
+        self._passages: tuple[Passage, ...] = ()
+        self._ranked: list[EvidenceSentence] = []
+        self._sentences: list[AnswerSentence] = []
+        self._model: str | None = None
+        self._start = time.perf_counter()
+        self._timings_ms: dict[str, float] = {}
+        self._notes: dict[str, object] = {}
+        self.degraded: list[str] = []
+        self.abstains = False
+
+    def take(self, found: SearchResult) -> None:
+        self._passages = found.passages
+        self.degraded.extend(found.degraded)
+        self._timings_ms |= {stage: ms for stage, ms in found.timings_ms.items() if stage != "total"}
+        self._timings_ms["retrieve"] = self._elapsed_ms()
+
+    def interrupted(self, stage: str) -> bool:
+        if self._stop.is_set():
+            self.degraded.append(f"{stage}: interrupted")
+            return True
+        return False
+
+    def weigh_evidence(self) -> None:
+        """Rank the passages' sentences and decide whether to answer at all."""
+        start = time.perf_counter()
+        try:
+            self._ranked = rank_sentences(
+                self._question, self._passages, embedder=self._embedder, reranker=self._reranker
+            )
+        except ModelError as error:
+            if self._reranker is None:
+                raise
+            self.degraded.append(f"rerank: {error}")
+            self._ranked = rank_sentences(
+                self._question, self._passages, embedder=self._embedder, reranker=None
+            )
+        self._timings_ms["evidence"] = (time.perf_counter() - start) * 1000
+        score = evidence_score(
+            self._question,
+            self._passages,
+            self._ranked,
+            knows_script=knows_script(self._embedder, self._question),
+        )
+        self._notes["evidence_score"] = round(score, 4)
+        self.abstains = not self._ranked or score < self._settings.min_evidence
+
+    def extract(self) -> Iterator[AskEvent]:
+        """Answer with the best sentences themselves."""
+        for sentence in best_sentences(self._ranked):
+            checked = self._cited(" ".join(sentence.text.split()), (sentence,))
+            if checked.sentence.is_supported:
+                self._sentences.append(checked.sentence)
+                yield checked
+        self.abstains = not self._sentences
+
+    def generate(self, generator: Generator, sampling: Sampling, timeout_s: float) -> Iterator[AskEvent]:
+        """Answer with a generator's sentences, each checked; fall back to `extract` where none holds."""
+        self._model = generator.name
+        evidence = Evidence(self._question, self._ranked)
+        deadline = _Deadline(self._stop, timeout_s)
+        start = time.perf_counter()
+        spoken = SentenceStream()
+        problem = ""
+        try:
+            for delta in self._deltas(generator, sampling, deadline, start):
+                shown, complete = spoken.feed(delta)
+                if shown:
+                    yield AnswerDelta(shown)
+                for text in complete:
+                    yield self._check(text, evidence)
+        except ModelError as error:
+            logger.info("the generator failed: %s", error)
+            problem = str(error)
+        complete, broken = spoken.finish()
+        for text in complete:
+            yield self._check(text, evidence)
+        self._timings_ms["generate"] = (time.perf_counter() - start) * 1000
+        if statistics := getattr(generator, "last_run", None):
+            self._notes["generation"] = dataclasses.asdict(statistics)
+
+        if self._stop.is_set():
+            # The unfinished sentence is dropped: half a statement can say the opposite of the whole.
+            self.degraded.append("generate: interrupted")
+            return
+        problem = problem or (f"timed out after {timeout_s:g} s" if deadline.is_over() else "")
+        if broken and not problem:
+            # Small models often leave out the last full stop; the check tells that from an answer that was cut off.
+            checked = self._check(broken, evidence)
+            if checked.sentence.is_supported or not self._sentences[:-1]:
+                yield checked
+            else:
+                self._sentences.pop()
+        if problem:
+            self.degraded.append(f"generate: {problem}")
+        if not any(sentence.is_supported for sentence in self._sentences):
+            yield from self._replace(problem or self._why_unsupported())
+
+    def _deltas(
+        self, generator: Generator, sampling: Sampling, deadline: _Deadline, start: float
+    ) -> Iterator[str]:
+        room = generator.context_tokens - sampling.max_tokens - TEMPLATE_MARGIN_TOKENS
+        room -= generator.count_tokens(self._question)
+        chosen = choose_evidence(
+            self._ranked,
+            budget_tokens=min(self._settings.evidence_tokens, room),
+            count_tokens=generator.count_tokens,
+        )
+        self._notes["evidence_sentences"] = len(chosen)
+        prompt = build_prompt(self._question, chosen, family=generator.family)
+        stops = tuple(dict.fromkeys((*stop_strings(generator.family), *sampling.stop)))
+        with _closing(generator.stream(prompt, replace(sampling, stop=stops), deadline)) as stream:
+            for number, delta in enumerate(stream):
+                if number == 0:
+                    self._timings_ms["first_token"] = (time.perf_counter() - start) * 1000
+                yield delta
+
+    def _check(self, text: str, evidence: Evidence) -> SentenceChecked:
+        if declines(text):
+            checked = SentenceChecked(
+                AnswerSentence(text, (), "the generator says that it does not know"), ()
+            )
+        else:
+            verdict = evidence.check(
+                text, self._similarities(text), support_floor=self._settings.support_floor
+            )
+            checked = self._cited(text, verdict.supports, verdict.reason)
+        self._sentences.append(checked.sentence)
+        return checked
+
+    def _similarities(self, text: str) -> list[float] | None:
+        if not knows_script(self._embedder, text):
+            return None
+        embedding = self._embedder.encode_documents([text])[0].embedding
+        return [float(embedding @ sentence.embedding) for sentence in self._ranked]
+
+    def _cited(self, text: str, supports: tuple[EvidenceSentence, ...], reason: str = "") -> SentenceChecked:
+        """Give a sentence its citations; one whose quote is not where it should be counts for nothing."""
+        known = len(self._book.citations)
+        cited: list[Citation] = []
+        for support in supports:
+            try:
+                cited.append(self._book.cite(support.passage, support.start_chars, support.end_chars))
+            except LibraryError as error:
+                self.degraded.append(f"cite: {error}")
+                reason = reason or "its source could not be verified"
+        if len(cited) < len(supports):
+            cited = []
+        markers = tuple(sorted({citation.marker for citation in cited}))
+        sentence = AnswerSentence(text, markers, "" if markers else reason or "nothing supports it")
+        return SentenceChecked(sentence, tuple(self._book.citations[known:]))
+
+    def _replace(self, reason: str) -> Iterator[AskEvent]:
+        note = f"generate: {reason}"
+        if note not in self.degraded:
+            self.degraded.append(f"{note}; the best sentences of the documents are shown instead")
+        yield AnswerReplaced(reason)
+        self._sentences.clear()
+        self._model = None
+        yield from self.extract()
+
+    def _why_unsupported(self) -> str:
+        if not self._sentences:
+            return "the generator said nothing"
+        if all(declines(sentence.text) for sentence in self._sentences):
+            return "the generator says that it does not know"
+        return "no generated sentence is supported by the documents"
+
+    def answer(self) -> Answer:
+        """The result, as far as it came."""
+        self._timings_ms["total"] = self._elapsed_ms()
+        used = {marker for sentence in self._sentences for marker in sentence.markers}
+        return Answer(
+            question=self._question,
+            sentences=tuple(self._sentences),
+            abstained=self.abstains,
+            model=self._model,
+            citations=tuple(citation for citation in self._book.citations if citation.marker in used),
+            passages=self._passages,
+            degraded=tuple(dict.fromkeys(self.degraded)),
+            timings_ms=self._timings_ms,
+            notes=self._notes,
+        )
+
+    def _elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._start) * 1000

@@ -1,0 +1,384 @@
+"""The one place that opens models and a library and wires them to the pipelines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+
+from edgerag import paths
+from edgerag.config import Settings, load_settings
+from edgerag.datatypes import (
+    Answer,
+    AskEvent,
+    Document,
+    IngestEvent,
+    IngestProgress,
+    IngestSummary,
+    Sampling,
+    SearchResult,
+)
+from edgerag.errors import DocumentError, EdgeragError, LibraryError
+from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
+from edgerag.storage.library import INDEX_FOLDER, Library, StoredText
+
+if TYPE_CHECKING:
+    # The search path imports neither parsers nor llama.cpp; each import below stands where it is first needed.
+    from edgerag.ask.retrieve import Retriever
+    from edgerag.storage.vector_index import VectorIndex
+    from edgerag.storage.vectors import LibraryVectors
+
+Part = TypeVar("Part")
+Mode = Literal["hybrid", "lexical", "vector"]
+PathLike = str | os.PathLike[str]
+
+
+class _made_once(Generic[Part]):  # noqa: N801 - used like `property`
+    """A part of the engine that is made when first read, by one thread only; the others wait for it.
+
+    `functools.cached_property` has no lock since Python 3.12, and two copies of a model are one too many.
+    """
+
+    def __init__(self, make: Callable[[Any], Part]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, engine: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, engine: Engine, owner: type) -> Part: ...
+    def __get__(self, engine: Engine | None, owner: type) -> Self | Part:
+        if engine is None:
+            return self
+        with engine._guard:
+            if self._name not in engine._parts:
+                engine._parts[self._name] = self._make(engine)
+            part: Part = engine._parts[self._name]
+            return part
+
+
+class Engine:
+    """An open library with its models. Models load when first needed; searches may run in several threads."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self.library = library
+        self.settings = settings
+        self._guard = threading.RLock()
+        self._parts: dict[str, Any] = {}
+        self._generators: dict[str, Generator] = {}
+
+    @classmethod
+    def open(
+        cls, path: PathLike | None = None, *, settings: Settings | None = None, create: bool = True
+    ) -> Engine:
+        """Open a library; the parameters and errors are those of `edgerag.open_library`.
+
+        Args:
+            create: Make an empty library where there is none; otherwise that is a `LibraryError`.
+        """
+        folder = Path(path).expanduser() if path is not None else paths.default_library_dir()
+        return cls(Library.open(folder.absolute(), create=create), settings or load_settings())
+
+    def close(self) -> None:
+        """Close the library and release the models."""
+        with self._guard:
+            for part in (*reversed(self._parts.values()), *self._generators.values()):
+                if hasattr(part, "close"):
+                    part.close()
+            self._parts.clear()
+            self._generators.clear()
+        self.library.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- models -----------------------------------------------------------------------------------
+
+    @_made_once
+    def embedder(self) -> Embedder:
+        """The embedding model of the settings."""
+        from edgerag.inference.embedder import OnnxEmbedder
+        from edgerag.models.store import find
+
+        model = find(self.settings.embedder, "embedding")
+        return OnnxEmbedder.open(model.folder, threads=self.settings.threads)
+
+    @_made_once
+    def reranker(self) -> Reranker | None:
+        """The reranker of the settings; None for `none`."""
+        from edgerag.inference.embedder import OnnxEmbedder
+        from edgerag.inference.reranker import CrossEncoderReranker, MaxSimReranker
+
+        if self.settings.reranker == "none":
+            return None
+        if self.settings.reranker == "maxsim":
+            embedder = self.embedder
+            assert isinstance(embedder, OnnxEmbedder)
+            return MaxSimReranker(embedder)
+        from edgerag.models.store import find
+
+        model = find(self.settings.reranker, "cross-encoder")
+        return CrossEncoderReranker.open(model.folder, threads=self.settings.threads)
+
+    def generator(self, name: str | None = None) -> Generator | None:
+        """A generator by name, or that of the settings, or the first that is installed; None where there is none.
+
+        Raises:
+            ModelError: A named one is missing, damaged or does not fit into memory.
+        """
+        from edgerag.models.store import find, installed
+
+        wanted = name or self.settings.generator
+        if not wanted:
+            available = installed("generator")
+            if not available:
+                return None
+            wanted = available[0].name
+        with self._guard:
+            model = find(wanted, "generator")
+            if model.name not in self._generators:
+                from edgerag.inference.generator import LlamaGenerator  # 0.2 s
+
+                self._generators[model.name] = LlamaGenerator.open(
+                    model.file("model"),
+                    name=model.name,
+                    threads=self.settings.threads,
+                    context_tokens=self.settings.context_tokens,
+                )
+            return self._generators[model.name]
+
+    def preload(self) -> None:
+        """Load the embedder in the background, while this thread does something else.
+
+        Hashing, parsing and optimising the model release the interpreter's lock: on two cores a program that is started
+        for one search saves most of that time. An error shows when the embedder is used.
+        """
+
+        def load() -> None:
+            with contextlib.suppress(EdgeragError):
+                self.embedder  # noqa: B018 - read to be made
+
+        threading.Thread(target=load, name="preload", daemon=True).start()
+
+    # --- adding -----------------------------------------------------------------------------------
+
+    def add(
+        self, sources: Sequence[PathLike], *, on_event: Callable[[IngestEvent], None] | None = None
+    ) -> IngestSummary:
+        """Remember files and folders as sources and bring them up to date.
+
+        Raises:
+            DocumentError: A path does not exist; nothing was changed.
+            LibraryError: Another process writes, or the disk is full; what was committed before stays.
+        """
+        return _last(self.stream_add(sources), IngestSummary, on_event)
+
+    def sync(self, *, on_event: Callable[[IngestEvent], None] | None = None) -> IngestSummary:
+        """Bring all sources up to date: new, changed, moved and gone files."""
+        return _last(self.stream_sync(), IngestSummary, on_event)
+
+    def stream_add(
+        self, sources: Sequence[PathLike], *, stop: StopFlag | None = None
+    ) -> Iterator[IngestEvent]:
+        """`add` as a generator of events, the last of which is an `IngestSummary`."""
+        absolute = [Path(os.path.abspath(Path(source).expanduser())) for source in sources]
+        for path in absolute:
+            if not os.path.lexists(path):
+                raise DocumentError(f"{path} does not exist.", hint="Check the spelling; nothing was added.")
+        yield from self._ingest(absolute, stop)
+
+    def stream_sync(self, *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
+        """`sync` as a generator of events, the last of which is an `IngestSummary`."""
+        yield from self._ingest(None, stop)
+
+    def _ingest(self, new_sources: list[Path] | None, stop: StopFlag | None) -> Iterator[IngestEvent]:
+        from edgerag.ingest.pipeline import ingest
+
+        flag = stop or threading.Event()
+        embedder = self.embedder
+        with self.library.writing() as writer:
+            if new_sources is None:
+                chosen = self.library.sources()
+            else:
+                with writer.transaction():
+                    ids = {writer.add_source(path) for path in new_sources}
+                chosen = [source for source in self.library.sources() if source.id in ids]
+            for event in ingest(
+                self.library, writer, chosen, embedder=embedder, settings=self.settings, stop=flag
+            ):
+                if isinstance(event, IngestSummary) and not event.interrupted and self.index.needs_snapshot():
+                    yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
+                    self.index.build_snapshot(stop=flag)
+                yield event
+
+    def remove(self, path: PathLike) -> int:
+        """Forget a source and everything derived from it.
+
+        Returns:
+            Number of documents forgotten.
+
+        Raises:
+            LibraryError: The path is no source of this library.
+        """
+        absolute = Path(os.path.abspath(Path(path).expanduser()))
+        sources = {Path(source.path): source for source in self.library.sources()}
+        if absolute not in sources:
+            parent = next((known for known in sources if absolute.is_relative_to(known)), None)
+            if parent is not None:
+                raise LibraryError(
+                    f"{absolute} is part of the source {parent}.",
+                    hint=f"Name it in {parent / '.edgeragignore'} and run `edgerag sync`.",
+                )
+            listed = ", ".join(str(known) for known in sources) or "none"
+            raise LibraryError(f"{absolute} is no source of this library.", hint=f"Its sources: {listed}.")
+        with self.library.writing() as writer:
+            return writer.remove_source(sources[absolute].id)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    @_made_once
+    def vectors(self) -> LibraryVectors:
+        """The library's embeddings of this embedder."""
+        from edgerag.storage.vectors import LibraryVectors
+
+        return LibraryVectors(self.library, fingerprint=self.embedder.fingerprint, dim=self.embedder.dim)
+
+    @_made_once
+    def index(self) -> VectorIndex:
+        """The vector search."""
+        from edgerag.storage.vector_index import VectorIndex
+
+        return VectorIndex(
+            self.library.folder / INDEX_FOLDER,
+            self.vectors,
+            dim=self.embedder.dim,
+            fingerprint=self.embedder.fingerprint,
+            exact_scan_limit=self.settings.exact_scan_limit,
+            ef=self.settings.hnsw_ef,
+        )
+
+    @_made_once
+    def _retriever(self) -> Retriever:
+        from edgerag.ask.retrieve import Retriever
+
+        return Retriever(self.library, settings=self.settings, models=self)
+
+    def search(
+        self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True
+    ) -> SearchResult:
+        """Find the passages that fit a query best.
+
+        Raises:
+            ValueError: The query is blank or `top_k` is not positive.
+            LibraryError, ModelError: Something needed cannot be read.
+        """
+        return self._retriever.retrieve(query, top_k=top_k, mode=mode, rerank=rerank)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        extractive: bool = False,
+        model: str | None = None,
+        sampling: Sampling | None = None,
+        on_event: Callable[[AskEvent], None] | None = None,
+    ) -> Answer:
+        """Answer a question with quotes that were checked against the documents.
+
+        Args:
+            extractive: The best sentences themselves instead of a generated text.
+            model: Name of an installed generator; default as `generator`.
+            sampling: Default: the settings'.
+
+        Raises:
+            ValueError: The question is blank.
+            ModelError: The named generator is missing or damaged.
+        """
+        events = self.stream_ask(question, extractive=extractive, model=model, sampling=sampling)
+        return _last(events, Answer, on_event)
+
+    def stream_ask(
+        self,
+        question: str,
+        *,
+        extractive: bool = False,
+        model: str | None = None,
+        sampling: Sampling | None = None,
+        stop: StopFlag | None = None,
+    ) -> Iterator[AskEvent]:
+        """`ask` as a generator of events, the last of which is an `Answer`."""
+        from edgerag.ask.pipeline import ask
+
+        generator = None if extractive else self.generator(model)
+        yield from ask(
+            question,
+            retrieve=lambda query: self._retriever.retrieve(query, top_k=10),
+            embedder=self.embedder,
+            reranker=self.reranker,
+            generator=generator,
+            settings=self.settings,
+            extractive=extractive,
+            sampling=sampling or default_sampling(self.settings),
+            stop=stop or threading.Event(),
+            document_text=lambda document_id: self.library.document_text(document_id).text,
+        )
+
+    # --- looking after ----------------------------------------------------------------------------
+
+    def document(self, name: str) -> Document:
+        """Find a document by id, path, or an unambiguous end of its path."""
+        return self.library.find_document(name)
+
+    def text(self, document: Document) -> StoredText:
+        """The parsed text that all offsets of hits and citations refer to."""
+        return self.library.document_text(document.id)
+
+    def rebuild(self, *, stop: StopFlag | None = None) -> None:
+        """Make everything that is derived anew: lexical rows and the vector index's snapshot."""
+        from edgerag.storage import lexical
+
+        with self.library.writing() as writer:
+            with writer.transaction():
+                lexical.rebuild(self.library.connection())
+            self.index.discard_snapshots()
+            if self.index.needs_snapshot():
+                self.index.build_snapshot(stop=stop or threading.Event())
+
+    def with_settings(self, **changes: object) -> Engine:
+        """A second engine on the same library folder with some settings changed; close both."""
+        return Engine.open(self.library.folder, settings=replace(self.settings, **changes), create=False)  # type: ignore[arg-type]
+
+
+def default_sampling(settings: Settings) -> Sampling:
+    """The settings' way of picking tokens."""
+    return Sampling(
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
+        repeat_penalty=settings.repeat_penalty,
+        stop=settings.stop,
+    )
+
+
+def _last(events: Iterator[Any], kind: type[Part], on_event: Callable[[Any], None] | None) -> Part:
+    last: object = None
+    for event in events:
+        if on_event is not None:
+            on_event(event)
+        last = event
+    assert isinstance(last, kind), "a stream of events ends with its result"
+    return last

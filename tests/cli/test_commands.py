@@ -1,0 +1,326 @@
+"""The commands as a person and as a script meet them: real library, real parsers, the bundled embedder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerag import __version__
+from edgerag.cli.root import COMMANDS, run
+from edgerag.inference.embedder import OnnxEmbedder
+
+pytestmark = pytest.mark.models
+
+HUT = """# Hut rules
+
+## Night
+
+The hut is locked at 22:30 every night. Mira Solberg holds the spare key.
+
+## Stove
+
+Only birch wood may be burnt. The stove was built in 1987 by the Kvitnes foundry.
+"""
+
+
+class Outcome:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one object on stdout."""
+        (line,) = self.out.splitlines()
+        value = json.loads(line)
+        assert value["schema_version"] == 1
+        return value
+
+
+class Program:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.library = folder / "library"
+        self.documents = folder / "documents"
+        self.documents.mkdir()
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> Outcome:
+        self._capsys.readouterr()
+        code = run(["--library", str(self.library), *map(str, arguments)])
+        return Outcome(code, *self._capsys.readouterr())
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.documents / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def edgerag(tmp_path: Path, capsys: pytest.CaptureFixture[str], bundled_embedder: OnnxEmbedder) -> Program:
+    return Program(tmp_path, capsys)
+
+
+@pytest.fixture
+def filled(edgerag: Program) -> Program:
+    edgerag.write("hut.md", HUT)
+    edgerag.write("boats.txt", "Two rowing boats lie at the pier. The larger one takes six people.")
+    assert edgerag("add", edgerag.documents).code == 0
+    return edgerag
+
+
+def test_add_reports_what_it_did_in_json(edgerag: Program) -> None:
+    edgerag.write("hut.md", HUT)
+    edgerag.write("empty.txt", "")
+
+    outcome = edgerag("add", edgerag.documents, "--json")
+
+    shape = outcome.json
+    assert (outcome.code, shape["added"], shape["updated"], shape["moved"], shape["removed"]) == (
+        0,
+        1,
+        0,
+        0,
+        0,
+    )
+    assert [Path(failure["path"]).name for failure in shape["failed"]] == ["empty.txt"]
+    assert shape["failed"][0]["reason"]
+    assert shape["chunks"] == shape["embedded_chunks"] > 0
+
+
+def test_search_finds_and_its_offsets_are_those_of_get(filled: Program) -> None:
+    shape = filled("search", "who has the spare key", "--json").json
+
+    best = shape["hits"][0]
+    assert Path(best["document"]["path"]).name == "hut.md"
+    assert best["heading"] == "Hut rules"
+    assert {"lexical", "vector", "fused", "rerank"} <= set(best["scores"])
+    text = filled("get", best["document"]["path"], "--json").json["text"]
+    for hit in shape["hits"]:
+        if hit["document"]["id"] == best["document"]["id"]:
+            assert text[hit["start"] : hit["end"]] == hit["text"]
+    assert shape["degraded"] == []
+    assert shape["timings_ms"]["total"] > 0
+
+
+def test_search_for_a_person_names_file_heading_and_text(filled: Program) -> None:
+    outcome = filled("search", "spare key", "-k", "1")
+    assert "hut.md · Hut rules" in outcome.out
+    assert "Mira Solberg holds the spare key" in outcome.out
+
+
+@pytest.mark.parametrize("mode", ["lexical", "vector", "hybrid"])
+def test_each_mode_finds_the_stove(filled: Program, mode: str) -> None:
+    hits = filled("search", "stove wood", "--mode", mode, "--json").json["hits"]
+    assert "birch wood" in hits[0]["text"]
+    assert (hits[0]["scores"]["vector"] is None) == (mode == "lexical")
+    assert (hits[0]["scores"]["lexical"] is None) == (mode == "vector")
+
+
+def test_explain_shows_scores_terms_and_times(filled: Program) -> None:
+    out = filled("search", "birch wood", "--explain").out
+    assert "lexical   vector    fused   rerank    final" in out
+    assert "terms searched: birch, wood" in out
+    assert "rerank " in out
+    assert " ms" in out
+
+
+def test_nothing_found_is_exit_1(filled: Program) -> None:
+    outcome = filled("search", "zzyzx", "--mode", "lexical")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "Nothing found" in outcome.err
+
+
+def test_extractive_answer_quotes_exactly(filled: Program) -> None:
+    outcome = filled("ask", "Who built the stove?", "--extractive", "--json")
+
+    shape = outcome.json
+    assert outcome.code == 0
+    assert (shape["abstained"], shape["model"]) == (False, None)
+    assert "Kvitnes foundry" in shape["answer"]
+    for citation in shape["citations"]:
+        text = filled("get", str(citation["document"]["id"]), "--json").json["text"]
+        assert text[citation["start"] : citation["end"]] == citation["quote"]
+    assert all(sentence["supported"] for sentence in shape["sentences"])
+
+
+def test_unanswerable_question_abstains_with_exit_1(filled: Program) -> None:
+    outcome = filled("ask", "What is the melting point of tungsten carbide?", "--extractive")
+    assert outcome.code == 1
+    assert "do not seem to answer" in outcome.out
+    assert "nearest passages" in outcome.out
+
+
+def test_deleted_and_changed_files_are_never_served(filled: Program) -> None:
+    (filled.documents / "boats.txt").unlink()
+    filled.write("hut.md", HUT.replace("Mira Solberg", "Somebody else"))
+
+    outcome = filled("search", "spare key boats", "--json")
+
+    assert outcome.json["hits"] == []
+    assert [entry.split(":")[0] for entry in outcome.json["degraded"]] == ["freshness", "freshness"]
+    assert filled("search", "spare key boats", "--require", "freshness").code == 4
+    assert filled("sync", "--json").json["removed"] == 1
+    assert "Somebody else" in filled("search", "spare key").out
+
+
+def test_damaged_rows_are_left_out_and_named(filled: Program) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(filled.library / "library.db")
+    connection.execute("UPDATE chunks SET text = replace(text, 'Mira', 'Nora')")
+    connection.commit()
+    connection.close()
+
+    shape = filled("search", "Solberg spare key", "--json").json
+
+    assert all("Nora" not in hit["text"] for hit in shape["hits"])
+    assert any(entry.startswith("storage:") for entry in shape["degraded"])
+    assert filled("verify").code == 1
+
+
+def test_library_without_any_index_file_still_answers(filled: Program) -> None:
+    import shutil
+
+    shutil.rmtree(filled.library / "index", ignore_errors=True)
+    assert "birch" in filled("search", "wood for the stove").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["add", "/does/not/exist"], "does not exist"),
+        (["remove", "/does/not/exist"], "is no source"),
+        (["get", "nothing.txt"], "has no document"),
+        (["search", "   "], "must not be blank"),
+        (["ask", ""], "must not be blank"),
+        (["ask", "What?", "--model", "no-such-model"], "no-such-model"),
+        (["search", "x", "--require", "bogus"], "unknown stage"),
+        (["backup", "/does/not/exist/file.db"], "does not exist"),
+        (["serch", "x"], "Did you mean 'search'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_misuse_is_exit_2_with_a_clear_message(filled: Program, arguments: list[str], message: str) -> None:
+    outcome = filled(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_error_is_an_object_under_json(edgerag: Program) -> None:
+    outcome = edgerag("status", "--json")
+    assert outcome.code == 2
+    assert outcome.json["error"]["kind"] == "LibraryError"
+    assert "edgerag add" in outcome.json["error"]["hint"]
+
+
+def test_unknown_setting_names_the_nearest(edgerag: Program) -> None:
+    config = Path(os.environ["EDGERAG_CONFIG"])
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text("vector_wieght = 0.4\n")
+    outcome = edgerag("add", edgerag.documents)
+    assert outcome.code == 2
+    assert "Did you mean `vector_weight`?" in outcome.err
+
+
+def test_status_remove_compact_backup_rebuild_verify(filled: Program, tmp_path: Path) -> None:
+    assert filled("status", "--json").json["documents"] == 2
+    assert filled("verify").out.startswith("Sound: 2 documents")
+    assert filled("backup", tmp_path / "copy.db").code == 0
+    assert filled("rebuild").code == 0
+    assert filled("remove", filled.documents, "--json").json["removed"] == 2
+    assert filled("compact", "--json").json["bytes_after"] > 0
+    assert filled("status", "--json").json["chunks"] == 0
+    assert filled("search", "anything").code == 1
+
+
+def test_global_options_stand_before_or_after_the_command(filled: Program) -> None:
+    assert filled("--json", "status").json == filled("status", "--json").json
+
+
+def test_every_option_of_every_command_has_help(edgerag: Program) -> None:
+    from edgerag.cli.root import root
+
+    context = __import__("click").Context(root)
+    for name in COMMANDS:
+        command = root.get_command(context, name)
+        assert command is not None
+        commands = [command, *getattr(command, "commands", {}).values()]
+        for each in commands:
+            assert each.help, each.name
+            for parameter in each.params:
+                if parameter.param_type_name == "option":
+                    assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_escape_sequences_in_documents_never_reach_the_terminal(edgerag: Program) -> None:
+    edgerag.write(
+        "evil\x1b[31m.txt", "Red \x1b[31malert\x1b]8;;http://x\x07 and \u202egnirts about pumpkins."
+    )
+    edgerag("add", edgerag.documents)
+    for arguments in (
+        ["search", "pumpkins"],
+        ["ask", "pumpkins alert", "--extractive"],
+        ["status", "--documents"],
+    ):
+        outcome = edgerag(*arguments)
+        assert "\x1b" not in outcome.out + outcome.err
+        assert "\u202e" not in outcome.out
+
+
+def test_version_is_printed_without_loading_models() -> None:
+    script = (
+        "import sys; from edgerag.cli.root import run; run(['--version']);"
+        "print([m for m in ('onnxruntime', 'numpy', 'tokenizers', 'sqlite_utils', 'hnswlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"edgerag, version {__version__}", "[]"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as a terminal does on POSIX")
+def test_ctrl_c_ends_an_ingest_with_130_and_keeps_what_was_read(edgerag: Program) -> None:
+    for number in range(400):
+        edgerag.write(f"{number}.txt", f"Note {number}: " + f"word{number} and more to read about it. " * 30)
+    command = [
+        sys.executable,
+        "-m",
+        "edgerag",
+        "--library",
+        str(edgerag.library),
+        "add",
+        str(edgerag.documents),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not _documents(edgerag.library):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "goes on from here" in err
+    stored = _documents(edgerag.library)
+    assert 0 < stored < 400
+    assert edgerag("verify").code == 0
+
+
+def _documents(library: Path) -> int:
+    import sqlite3
+
+    try:
+        connection = sqlite3.connect(f"{(library / 'library.db').as_uri()}?mode=ro", uri=True)
+        try:
+            return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0
