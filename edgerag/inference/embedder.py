@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.datatypes import Encoding
 from edgerag.errors import ModelError
@@ -18,6 +18,9 @@ from edgerag.inference.onnx_model import OnnxModel
 from edgerag.inference.threads import Workers, worker_count
 from edgerag.inference.token_codes import pack_tokens
 from edgerag.inference.tokenizer import ModelTokenizer, word_mask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # 20 ms that only the type checker needs
 
 TINY = float(np.finfo(np.float32).tiny)
 QUERY_CACHE_LENGTH = 8

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgerag.errors import ModelError
+from edgerag.inference.external_data import has_external_data
 from edgerag.inference.manifest import REINSTALL_HINT, Manifest, verified_bytes
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """What a graph over text may ask for."""
 _LOG_FATAL_ONLY = 4
-_EXTERNAL_DATA = b"\x0a\x08location"
-"""The key of a weight's place in a second file, as protobuf writes it (`TensorProto.external_data` in onnx.proto)."""
 _INTEGER_TYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32"}
 
 
@@ -38,7 +37,7 @@ class OnnxModel:
         import onnxruntime  # deferred: 120 ms that lexical search does without
 
         self.name = name
-        if _EXTERNAL_DATA in content:
+        if has_external_data(content):
             # For a graph opened from bytes, onnxruntime looks for that file in the current folder and reads it,
             # though nobody has checked its hash.
             raise ModelError(

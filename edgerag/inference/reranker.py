@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.datatypes import Encoding
 from edgerag.errors import ModelError
@@ -17,6 +16,9 @@ from edgerag.inference.threads import Workers, worker_count
 from edgerag.inference.token_codes import maxsim, weighted_mean
 from edgerag.inference.tokenizer import ModelTokenizer
 from edgerag.protocols import RerankCandidate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # 20 ms that only the type checker needs
 
 
 class TokenEmbedder(Protocol):

@@ -30,11 +30,14 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # 20 ms that only the type checker needs
 
 FORMAT_VERSION = 1
 MAX_BITS = 256
@@ -46,7 +49,7 @@ _BLOCK_TOKENS = 1024
 """Tokens unpacked at a time: 1 MB of float32, which stays in the processor's cache."""
 _ROUNDS = 2
 _ROTATION_SEED = b"edgerag token codes, version 1"
-_REBUILD_HINT = "Embed the documents again: `edgerag rebuild`."
+_REBUILD_HINT = "`edgerag remove` the source and `edgerag add` it again: its documents are then embedded anew."
 
 
 def pack_tokens(token_embeddings: NDArray[np.float32]) -> bytes:

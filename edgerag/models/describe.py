@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edgerag.errors import ModelError
+from edgerag.inference.external_data import has_external_data
 from edgerag.inference.manifest import Manifest, ModelFile, Pooling, Task, hash_file
-from edgerag.models.external_data import has_external_data
 from edgerag.models.gguf import read_gguf_header
 
 # What `general.type` and the architecture say of files that are no language model of their own.

@@ -9,14 +9,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.errors import StaleIndexError
 from edgerag.protocols import StopFlag
 from edgerag.storage.exact_scan import best_first, is_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # 20 ms that only the type checker needs
 
 M = 16
 EF_CONSTRUCTION = 200

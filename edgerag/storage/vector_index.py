@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.datatypes import Hit
 from edgerag.errors import StaleIndexError
@@ -26,6 +25,9 @@ from edgerag.storage.snapshot import (
     write_snapshot,
 )
 from edgerag.storage.vector_state import IndexState, StateKeeper, VectorSource, finite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # 20 ms that only the type checker needs
 
 __all__ = ["BuildOutcome", "SearchOutcome", "SnapshotRecord", "VectorIndex", "VectorSource"]
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgerag.storage.checksums import row_checksum
 from edgerag.storage.sqlite import transaction
 from edgerag.storage.vector_index import SnapshotRecord
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edgerag.storage.library import Library
 
 SNAPSHOT_COLUMNS = "file_name, sha256, num_vectors, max_chunk_id, dim, fingerprint, m, ef_construction"

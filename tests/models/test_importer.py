@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from edgerag.errors import ModelError
+from edgerag.inference.external_data import has_external_data
 from edgerag.inference.manifest import Manifest, describe_file, read_manifest, write_manifest
 from edgerag.models import store
-from edgerag.models.external_data import has_external_data
 from edgerag.models.importer import import_model
 from edgerag.models.onnx_folder import ImportOptions
 from tests.models.gguf_writer import KEYS, gguf_bytes, write_gguf
