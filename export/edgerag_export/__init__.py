@@ -1,0 +1,1 @@
+"""Model preparation: from published weights to a small, measured model folder. The runtime never imports it."""
