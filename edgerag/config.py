@@ -36,14 +36,10 @@ class Settings:
     threads: int = _setting(0, "Threads for inference; 0: one for each core this process may use.", 0, 256)
 
     # ingest
-    chunk_tokens: int = _setting(
-        192, "Longest chunk in tokens; capped by the embedder's longest input.", 32, 8192
-    )
+    chunk_tokens: int = _setting(192, "Longest chunk in tokens; capped by the embedder's longest input.", 32, 8192)
     max_file_mib: int = _setting(200, "Larger files are recorded as failed, in MiB.", 1, 100_000)
     parse_timeout_s: float = _setting(120.0, "Longest time one file may take to parse, in s.", 1, 86_400)
-    parse_memory_mib: int = _setting(
-        2048, "Address space of a parse worker beyond its start, in MiB.", 128, 1_000_000
-    )
+    parse_memory_mib: int = _setting(2048, "Address space of a parse worker beyond its start, in MiB.", 128, 1_000_000)
     max_text_chars: int = _setting(
         100_000_000, "Longest text one file may turn into, in code points (guards against zip bombs).", 1000
     )
@@ -53,7 +49,7 @@ class Settings:
     candidates: int = _setting(100, "Chunks taken from each of the two searches.", 1, 10_000)
     vector_weight: float = _setting(0.5, "Share of the vector score in the fused one.", 0, 1)
     rerank_top: int = _setting(50, "Candidates that are reranked.", 1, 1000)
-    rerank_weight: float = _setting(0.3, "Share of the reranker in the final score.", 0, 1)
+    rerank_weight: float = _setting(0.5, "Share of the reranker in the final score.", 0, 1)
     exact_scan_limit: int = _setting(
         50_000, "Up to this many chunks every vector is compared; above, hnswlib searches.", 0
     )
@@ -68,9 +64,7 @@ class Settings:
     top_k: int = _setting(40, "Tokens considered; only with temperature above 0.", 0, 100_000)
     repeat_penalty: float = _setting(1.1, "Above 1 discourages repetition.", 0.5, 2)
     stop: tuple[str, ...] = _setting((), "Further strings at which generation ends.")
-    min_evidence: float = _setting(
-        0.35, "Evidence score below which edgerag abstains, 0 (never) to 1 (always).", 0, 1
-    )
+    min_evidence: float = _setting(0.35, "Evidence score below which edgerag abstains, 0 (never) to 1 (always).", 0, 1)
     support_floor: float = _setting(
         0.5, "Least similarity of a generated sentence to the sentence that supports it.", 0, 1
     )

@@ -76,9 +76,7 @@ class Engine:
         self._generators: dict[str, Generator] = {}
 
     @classmethod
-    def open(
-        cls, path: PathLike | None = None, *, settings: Settings | None = None, create: bool = True
-    ) -> Engine:
+    def open(cls, path: PathLike | None = None, *, settings: Settings | None = None, create: bool = True) -> Engine:
         """Open a library; the parameters and errors are those of `edgerag.open_library`.
 
         Args:
@@ -190,9 +188,7 @@ class Engine:
         """Bring all sources up to date: new, changed, moved and gone files."""
         return _last(self.stream_sync(), IngestSummary, on_event)
 
-    def stream_add(
-        self, sources: Sequence[PathLike], *, stop: StopFlag | None = None
-    ) -> Iterator[IngestEvent]:
+    def stream_add(self, sources: Sequence[PathLike], *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
         """`add` as a generator of events, the last of which is an `IngestSummary`."""
         absolute = [Path(os.path.abspath(Path(source).expanduser())) for source in sources]
         for path in absolute:
@@ -216,11 +212,10 @@ class Engine:
                 with writer.transaction():
                     ids = {writer.add_source(path) for path in new_sources}
                 chosen = [source for source in self.library.sources() if source.id in ids]
-            for event in ingest(
-                self.library, writer, chosen, embedder=embedder, settings=self.settings, stop=flag
-            ):
+            for event in ingest(self.library, writer, chosen, embedder=embedder, settings=self.settings, stop=flag):
                 if isinstance(event, IngestSummary) and not event.interrupted and self.index.needs_snapshot():
                     yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
+                    # A failure (a full disk, say) is logged, and searches say that they compare every vector.
                     self.index.build_snapshot(stop=flag)
                 yield event
 
@@ -276,9 +271,7 @@ class Engine:
 
         return Retriever(self.library, settings=self.settings, models=self)
 
-    def search(
-        self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True
-    ) -> SearchResult:
+    def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True) -> SearchResult:
         """Find the passages that fit a query best.
 
         Raises:
@@ -347,7 +340,11 @@ class Engine:
         return self.library.document_text(document.id)
 
     def rebuild(self, *, stop: StopFlag | None = None) -> None:
-        """Make everything that is derived anew: lexical rows and the vector index's snapshot."""
+        """Make everything that is derived anew: lexical rows and the vector index's snapshot.
+
+        Raises:
+            LibraryError: Another process writes, or the snapshot could not be written.
+        """
         from edgerag.storage import lexical
 
         with self.library.writing() as writer:
@@ -355,7 +352,13 @@ class Engine:
                 lexical.rebuild(self.library.connection())
             self.index.discard_snapshots()
             if self.index.needs_snapshot():
-                self.index.build_snapshot(stop=stop or threading.Event())
+                flag = stop or threading.Event()
+                outcome = self.index.build_snapshot(stop=flag)
+                if not outcome.is_built and not flag.is_set():
+                    raise LibraryError(
+                        f"The vector index could not be built: {outcome.reason}.",
+                        hint="Searching works without it, only slower: every vector is compared.",
+                    )
 
     def with_settings(self, **changes: object) -> Engine:
         """A second engine on the same library folder with some settings changed; close both."""

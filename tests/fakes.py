@@ -14,9 +14,7 @@ from edgerag.errors import ModelError
 from edgerag.inference.token_codes import pack_tokens
 from edgerag.protocols import RerankCandidate, StopFlag
 
-_TOKEN = re.compile(
-    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\w\s]"
-)
+_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|[^\w\s]")
 """A word, one CJK character, or one punctuation mark."""
 
 

@@ -60,9 +60,7 @@ def test_other_forms_of_the_same_characters_become_equal() -> None:
 
 def test_fts5_finds_every_word_of_a_chinese_sentence() -> None:
     connection = sqlite3.connect(":memory:")
-    connection.execute(
-        "CREATE VIRTUAL TABLE t USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2')"
-    )
+    connection.execute("CREATE VIRTUAL TABLE t USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2')")
     sentence = "增量重建索引的成本很高，知识库越大越明显。"
     connection.execute("INSERT INTO t (text) VALUES (?)", (lexical_tokens_text(sentence),))
     for word in ("增量", "索引", "重建索引", "知识库", "成本很高"):

@@ -43,9 +43,7 @@ def fuse_convex(lexical: Sequence[Hit], vector: Sequence[Hit], *, vector_weight:
     return dict(sorted(fused.items(), key=lambda item: (-item[1], item[0])))
 
 
-def fuse_rerank(
-    fused: Mapping[int, float], rerank: Mapping[int, float], *, rerank_weight: float
-) -> dict[int, float]:
+def fuse_rerank(fused: Mapping[int, float], rerank: Mapping[int, float], *, rerank_weight: float) -> dict[int, float]:
     """Mix a reranker's scores into the fused ones: it corrects the first stage, it does not replace it.
 
     On some sets a cross-encoder alone makes things worse than the first stage (BEIR: FiQA, SCIDOCS).

@@ -72,9 +72,7 @@ class Retriever:
         self._settings = settings
         self._models = models
 
-    def retrieve(
-        self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True
-    ) -> SearchResult:
+    def retrieve(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True) -> SearchResult:
         """Find the passages that fit a query best.
 
         Args:
@@ -96,9 +94,7 @@ class Retriever:
         start = time.perf_counter()
         num_candidates = max(self._settings.candidates, top_k)
         num_chunks = int(self._library.rows("SELECT count(*) FROM chunks")[0][0])
-        lexical_hits = (
-            self._search_lexical(run, query, num_candidates, num_chunks) if mode != "vector" else []
-        )
+        lexical_hits = self._search_lexical(run, query, num_candidates, num_chunks) if mode != "vector" else []
         vector_hits = self._search_vector(run, query, num_candidates, mode) if mode != "lexical" else []
         weight = self._vector_weight(query) if vector_hits else 0.0
         with run.timed("fuse"):
@@ -111,9 +107,7 @@ class Retriever:
         if rerank and len(fused) > 1:
             with run.timed("rerank"):
                 rerank_scores = self._rerank(run, query, list(fused)[: self._settings.rerank_top], loaded)
-        final = fuse_rerank(
-            fused, rerank_scores, rerank_weight=self._settings.rerank_weight if rerank_scores else 0.0
-        )
+        final = fuse_rerank(fused, rerank_scores, rerank_weight=self._settings.rerank_weight if rerank_scores else 0.0)
         lexical_scores = {hit.chunk_id: hit.score for hit in lexical_hits}
         vector_scores = {hit.chunk_id: hit.score for hit in vector_hits}
         passages = tuple(
@@ -195,8 +189,7 @@ class Retriever:
         if num_damaged:
             run.degraded.append(f"storage: {num_damaged} damaged rows were left out; run `edgerag verify`")
         run.degraded.extend(
-            f"freshness: {path} was {problem} since it was read; run `edgerag sync`"
-            for path, problem in sorted(stale)
+            f"freshness: {path} was {problem} since it was read; run `edgerag sync`" for path, problem in sorted(stale)
         )
         return loaded
 

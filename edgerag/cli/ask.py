@@ -32,21 +32,13 @@ NEAREST_SHOWN = 3
 
 @click.command()
 @click.argument("question")
-@click.option(
-    "--extractive", is_flag=True, help="Answer with the best sentences themselves; no generator runs."
-)
+@click.option("--extractive", is_flag=True, help="Answer with the best sentences themselves; no generator runs.")
 @click.option("--model", metavar="NAME", help="Installed generator to use; `edgerag models list` names them.")
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), help="Longest generated answer, in tokens.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the same answer.")
-@click.option(
-    "--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling; only with a temperature above 0."
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), help="Of the sampling; only with a temperature above 0."
-)
-@click.option(
-    "--stop", multiple=True, metavar="TEXT", help="Further text at which generation ends; may be repeated."
-)
+@click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling; only with a temperature above 0.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the sampling; only with a temperature above 0.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="Further text at which generation ends; may be repeated.")
 @click.option("--stream", is_flag=True, help="With --json: one JSON line per event, the answer last.")
 @click.option(
     "--require",
@@ -162,9 +154,7 @@ class _Printer:
                     sys.stdout.flush()
                 case AnswerReplaced(reason):
                     self._clear_status()
-                    click.echo(
-                        self._styled(f"({safe_line(reason)}; the documents themselves say:)", "yellow")
-                    )
+                    click.echo(self._styled(f"({safe_line(reason)}; the documents themselves say:)", "yellow"))
                 case Answer():
                     self._clear_status()
                     self._end(event)

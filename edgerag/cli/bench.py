@@ -20,12 +20,8 @@ GENERATED_QUESTIONS = 3
 
 
 @click.command()
-@click.option(
-    "--queries", type=click.IntRange(5, 500), default=40, show_default=True, help="Searches measured."
-)
-@click.option(
-    "--generate/--no-generate", default=True, help="Measure the generator too, if one is installed."
-)
+@click.option("--queries", type=click.IntRange(5, 500), default=40, show_default=True, help="Searches measured.")
+@click.option("--generate/--no-generate", default=True, help="Measure the generator too, if one is installed.")
 @click.pass_obj
 def bench(context: CliContext, queries: int, generate: bool) -> None:
     """Measure embedding, searching and generating on this machine, with your own documents.

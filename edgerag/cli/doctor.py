@@ -39,9 +39,7 @@ def doctor(context: CliContext, show_settings: bool) -> int:
         return 0
     findings = list(_findings(context))
     if context.as_json:
-        context.print_json(
-            {"findings": [{"name": f.name, "verdict": f.verdict, "text": f.text} for f in findings]}
-        )
+        context.print_json({"findings": [{"name": f.name, "verdict": f.verdict, "text": f.text} for f in findings]})
     else:
         marks = {"ok": "ok  ", "note": "note", "problem": "BAD "}
         for finding in findings:
@@ -109,18 +107,14 @@ def _disk(context: CliContext) -> Finding:
     folder = context.library or paths.default_library_dir()
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    return Finding(
-        "disk", "ok" if free > LOW_DISK_BYTES else "problem", f"{format_size(free)} free at {existing}"
-    )
+    return Finding("disk", "ok" if free > LOW_DISK_BYTES else "problem", f"{format_size(free)} free at {existing}")
 
 
 def _onnxruntime(context: CliContext) -> Finding:
     import onnxruntime
 
     if os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
-        return Finding(
-            "onnxruntime", "problem", "telemetry is not switched off: ORT_DISABLE_TELEMETRY was changed"
-        )
+        return Finding("onnxruntime", "problem", "telemetry is not switched off: ORT_DISABLE_TELEMETRY was changed")
     return Finding("onnxruntime", "ok", f"{onnxruntime.__version__}, telemetry off")
 
 
@@ -143,9 +137,7 @@ def _hnswlib(context: CliContext) -> Finding:
     try:
         import hnswlib  # noqa: F401
     except ImportError as error:
-        return Finding(
-            "hnswlib", "note", f"cannot be loaded ({error}): every search scans all vectors, exactly"
-        )
+        return Finding("hnswlib", "note", f"cannot be loaded ({error}): every search scans all vectors, exactly")
     return Finding("hnswlib", "ok", f"used above {context.settings().exact_scan_limit} chunks")
 
 

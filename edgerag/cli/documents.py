@@ -35,12 +35,8 @@ def get(context: CliContext, document: str, page: int | None) -> None:
                 "document": document_json(stored.document),
                 "page": page,
                 "text": text,
-                "pages": [
-                    {"number": p.number, "start": p.start_chars, "end": p.end_chars} for p in stored.pages
-                ],
-                "headings": [
-                    {"level": h.level, "text": h.text, "start": h.start_chars} for h in stored.headings
-                ],
+                "pages": [{"number": p.number, "start": p.start_chars, "end": p.end_chars} for p in stored.pages],
+                "headings": [{"level": h.level, "text": h.text, "start": h.start_chars} for h in stored.headings],
                 "warnings": list(stored.warnings),
             }
         )
@@ -97,17 +93,11 @@ def status(context: CliContext, documents: bool, failed: bool) -> None:
                 ],
                 "failed": [{"path": failure.path, "reason": failure.reason} for failure in failures.values()],
             }
-            | (
-                {"document_list": [{"id": s.id, "path": s.path} for s in states.values()]}
-                if documents
-                else {}
-            )
+            | ({"document_list": [{"id": s.id, "path": s.path} for s in states.values()]} if documents else {})
         )
         return
     click.echo(f"{library.folder}  ({format_size(size_bytes)})")
-    click.echo(
-        f"{counts['documents']} documents, {counts['chunks']} chunks, embedded by {', '.join(models) or '–'}"
-    )
+    click.echo(f"{counts['documents']} documents, {counts['chunks']} chunks, embedded by {', '.join(models) or '–'}")
     for source in sources:
         missing = "" if Path(source.path).exists() else "  (not found)"
         click.echo(f"  {shown_path(source.path)}: {per_source[source.id]} documents{missing}")

@@ -88,14 +88,8 @@ def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
 
 def set_up_logging(context: CliContext) -> None:
     """Logging on stderr, as loud as `-q` and `-v` say."""
-    level = (
-        logging.ERROR
-        if context.quiet
-        else (logging.WARNING, logging.INFO, logging.DEBUG)[min(context.verbose, 2)]
-    )
-    logging.basicConfig(
-        level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+    level = logging.ERROR if context.quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(context.verbose, 2)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 

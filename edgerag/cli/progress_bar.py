@@ -46,9 +46,7 @@ class IngestBar:
             self._progress.update(self._task, description="scanning", told=f"{event.total_files} files")
             return
         if event.stage == "index":
-            self._progress.update(
-                self._task, description="indexing", total=None, told=f"{event.done_chunks} chunks"
-            )
+            self._progress.update(self._task, description="indexing", total=None, told=f"{event.done_chunks} chunks")
             return
         left = "" if event.eta_s is None else f" · {_duration(event.eta_s)} left"
         self._progress.update(

@@ -78,9 +78,7 @@ def _plugins() -> dict[str, EntryPoint]:
     import importlib.metadata  # 50 ms: only for plug-ins and the help page
 
     return {
-        point.name: point
-        for point in importlib.metadata.entry_points(group=PLUGIN_GROUP)
-        if point.name not in COMMANDS
+        point.name: point for point in importlib.metadata.entry_points(group=PLUGIN_GROUP) if point.name not in COMMANDS
     }
 
 
@@ -127,9 +125,7 @@ def show_error(error: EdgeragError, *, as_json: bool) -> None:
     from edgerag.cli.safe_text import safe_text
 
     if as_json:
-        CliContext().print_json(
-            {"error": {"kind": type(error).__name__, "message": str(error), "hint": error.hint}}
-        )
+        CliContext().print_json({"error": {"kind": type(error).__name__, "message": str(error), "hint": error.hint}})
     click.echo(safe_text(f"edgerag: {error}"), err=True)
     if error.hint:
         click.echo(safe_text(f"  {error.hint}"), err=True)

@@ -16,9 +16,7 @@ from edgerag.engine import Engine, Mode
 
 @click.command()
 @click.argument("query")
-@click.option(
-    "-k", "--top-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Passages shown."
-)
+@click.option("-k", "--top-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Passages shown.")
 @click.option(
     "--mode",
     type=click.Choice(["hybrid", "lexical", "vector"]),
@@ -71,9 +69,7 @@ def _print_explanation(result: SearchResult) -> None:
         parts = (scores.lexical, scores.vector, scores.fused, scores.rerank, scores.final)
         cells = "".join(f"{part:9.3f}" if part is not None else "        –" for part in parts)
         where = place(passage.document, passage.chunk.page, None)
-        click.echo(
-            f"{passage.rank:>4}{cells}  {where} [{passage.chunk.start_chars}:{passage.chunk.end_chars}]"
-        )
+        click.echo(f"{passage.rank:>4}{cells}  {where} [{passage.chunk.start_chars}:{passage.chunk.end_chars}]")
     notes = result.notes
     click.echo(f"\nterms searched: {_listed(notes.get('terms'))}")
     if notes.get("dropped_terms"):
@@ -82,9 +78,7 @@ def _print_explanation(result: SearchResult) -> None:
         f"vector weight {notes.get('vector_weight')}, found by {notes.get('vector_method', '–')}; "
         f"reranker {notes.get('reranker', '–')}, weight {notes.get('rerank_weight', '–')}; {notes.get('chunks')} chunks"
     )
-    click.echo(
-        "time: " + ", ".join(f"{stage} {elapsed:.1f} ms" for stage, elapsed in result.timings_ms.items())
-    )
+    click.echo("time: " + ", ".join(f"{stage} {elapsed:.1f} ms" for stage, elapsed in result.timings_ms.items()))
 
 
 def _listed(value: object) -> str:

@@ -117,9 +117,7 @@ class LlamaGenerator:
     def _acquire(self, stop: StopFlag) -> bool:
         """Wait for the answer before this one; False if `stop` was set meanwhile."""
         if self._holder == threading.get_ident():
-            raise ModelError(
-                f"{self._name} is in the middle of another answer.", hint="Close its stream first."
-            )
+            raise ModelError(f"{self._name} is in the middle of another answer.", hint="Close its stream first.")
         while not self._lock.acquire(timeout=BUSY_POLL_S):
             if stop.is_set():
                 return False
@@ -261,9 +259,7 @@ def _verified(path: Path) -> Path:
     """The GGUF file of a model folder, once its hash is the manifest's."""
     start = path if path.is_dir() else path.parent
     # A manifest may name its file in a subfolder.
-    folder = next(
-        (place for place in (start, *start.parents[:2]) if (place / MANIFEST_NAME).is_file()), start
-    )
+    folder = next((place for place in (start, *start.parents[:2]) if (place / MANIFEST_NAME).is_file()), start)
     manifest = read_manifest(folder)
     if manifest.task != "generator":
         raise ModelError(f"{manifest.name} is no generator.", hint="Choose another: `edgerag models list`.")
@@ -271,14 +267,10 @@ def _verified(path: Path) -> Path:
     file = folder / entry.path
     try:
         if not path.is_dir() and not path.samefile(file):
-            raise ModelError(
-                f"{path} is not in the manifest of {folder}.", hint="Type `edgerag models import FILE`."
-            )
+            raise ModelError(f"{path} is not in the manifest of {folder}.", hint="Type `edgerag models import FILE`.")
         size_bytes = file.stat().st_size
         if size_bytes != entry.size_bytes:
-            raise ModelError(
-                f"{file} has {size_bytes} bytes instead of {entry.size_bytes}.", hint=REINSTALL_HINT
-            )
+            raise ModelError(f"{file} has {size_bytes} bytes instead of {entry.size_bytes}.", hint=REINSTALL_HINT)
         if hash_file(file) != entry.sha256:
             raise ModelError(f"{file} is damaged: its hash is not the manifest's.", hint=REINSTALL_HINT)
     except OSError as error:

@@ -41,9 +41,7 @@ def load_library() -> Any:
         except ImportError as error:
             raise ModelError("llama-cpp-python is not installed.", hint=INSTALL_HINT) from error
         except (OSError, RuntimeError) as error:
-            raise ModelError(
-                f"llama.cpp does not load: {error}", hint="Reinstall llama-cpp-python."
-            ) from error
+            raise ModelError(f"llama.cpp does not load: {error}", hint="Reinstall llama-cpp-python.") from error
         if _log_callback is None:
             _log_callback = llama_cpp.llama_log_callback(_on_log)  # kept: C holds a bare pointer to it
             llama_cpp.llama_log_set(_log_callback, ctypes.c_void_p(0))
@@ -91,9 +89,7 @@ class LlamaContext:
         self._free_model = weakref.finalize(self, api.llama_model_free, model)
         if not api.llama_model_has_decoder(model) or api.llama_model_has_encoder(model):
             self.close()
-            raise ModelError(
-                f"{path.name} is no text generator.", hint="Choose another: `edgerag models list`."
-            )
+            raise ModelError(f"{path.name} is no text generator.", hint="Choose another: `edgerag models list`.")
         self.vocab = api.llama_model_get_vocab(model)
         self.num_vocab = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_tokens = min(context_tokens, int(api.llama_model_n_ctx_train(model)) or context_tokens)
@@ -198,9 +194,7 @@ class LlamaContext:
         _complaints.clear()
         status = self._api.llama_decode(self._context, self._api.llama_batch_get_one(array, len(tokens)))
         if status:
-            raise ModelError(
-                f"The generator failed with status {status}.{_last_complaint()}", hint=MEMORY_HINT
-            )
+            raise ModelError(f"The generator failed with status {status}.{_last_complaint()}", hint=MEMORY_HINT)
 
     def logits(self) -> NDArray[np.float32]:
         """Scores of all tokens after the last one evaluated, shape (num_vocab,); valid until the next call."""

@@ -127,9 +127,7 @@ def _model_file(entry: Any, origin: str) -> ModelFile:
     file = ModelFile(str(entry["path"]), str(entry["sha256"]), int(entry["size_bytes"]))
     parts = Path(file.path).parts
     if Path(file.path).is_absolute() or ".." in parts or "\\" in file.path or ":" in file.path:
-        raise ModelError(
-            f"{origin} names a file outside its folder: {file.path!r}.", hint="Do not use this model."
-        )
+        raise ModelError(f"{origin} names a file outside its folder: {file.path!r}.", hint="Do not use this model.")
     return file
 
 
@@ -165,16 +163,12 @@ def verified_bytes(folder: Path, manifest: Manifest, role: str) -> bytes:
     try:
         content = (folder / file.path).read_bytes()
     except OSError as error:
-        raise ModelError(
-            f"{folder / file.path} cannot be read: {error.strerror}.", hint=REINSTALL_HINT
-        ) from error
+        raise ModelError(f"{folder / file.path} cannot be read: {error.strerror}.", hint=REINSTALL_HINT) from error
     if len(content) != file.size_bytes:
         raise ModelError(
             f"{folder / file.path} has {len(content)} bytes instead of {file.size_bytes}.",
             hint=REINSTALL_HINT,
         )
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise ModelError(
-            f"{folder / file.path} is damaged: its hash is not the manifest's.", hint=REINSTALL_HINT
-        )
+        raise ModelError(f"{folder / file.path} is damaged: its hash is not the manifest's.", hint=REINSTALL_HINT)
     return content

@@ -81,9 +81,7 @@ class Ingester:
             for document in batch.documents:
                 keys = {content_key(draft.embedded_text) for draft in document.chunks}
                 if keys <= known.keys() | encodings.keys():
-                    self._writer.store_document(
-                        document, fingerprint_id=self.fingerprint_id, encodings=encodings
-                    )
+                    self._writer.store_document(document, fingerprint_id=self.fingerprint_id, encodings=encodings)
                     self.meter.done_files += 1
                     self.meter.done_bytes += document.file.size_bytes
                 else:

@@ -85,9 +85,7 @@ def plan_changes(
                 plan.unchanged += 1
             else:
                 plan.touched.append(KnownContent(state, item))
-        elif (
-            item.file.size_bytes == state.size_bytes and _hash_or_none(hash_file, item) == state.content_hash
-        ):
+        elif item.file.size_bytes == state.size_bytes and _hash_or_none(hash_file, item) == state.content_hash:
             plan.touched.append(KnownContent(state, item))
         else:
             plan.to_parse.append(item)

@@ -20,6 +20,8 @@ RANK_CHARS = 40
 a paragraph elsewhere than at its start changes no rank."""
 ROUGH_CHARS = 64
 """Longest piece of a word that is cut inside."""
+LONGEST_FLAG_RUN = 256
+"""How far back flags are counted, in code points (two each): bounds the time on a text of nothing else."""
 _CLAUSE_END = re.compile(r"[,;:،؛)\]}](?=\s)|[，、；：]|—+|\s[-–]+(?=\s)")
 _WORD = re.compile(r"\S+")
 _JOINERS = "\u200c\u200d"
@@ -206,7 +208,7 @@ def _is_between_characters(text: str, position: int) -> bool:
         return False
     if _is_flag_half(before) and _is_flag_half(after):
         first = position
-        while first > 0 and position - first < ROUGH_CHARS and _is_flag_half(text[first - 1]):
+        while first > 0 and position - first < LONGEST_FLAG_RUN and _is_flag_half(text[first - 1]):
             first -= 1
         return (position - first) % 2 == 0
     return True

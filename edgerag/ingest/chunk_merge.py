@@ -18,13 +18,16 @@ DEEPEST_LEVEL = 9
 def merge_atoms(text: str, atoms: Atoms, sections: Sequence[Section]) -> Iterator[tuple[int, int, str | None]]:
     """Merge neighbouring atoms into chunks that fit.
 
-    Boundaries are taken one after another, the weakest kind first and within a kind by a hash of the text behind each;
-    a boundary goes if the two groups beside it fit into one chunk. Whether it goes depends on those near it that are
-    taken earlier, and a chain of such influences ever further away needs hashes that fall ever lower, so that it ends
-    after a few atoms (a chain of n steps has probability 1/n!). Packing from the front fills chunks better (0.79 to
-    0.92 of the budget against 0.73) but an edit moves every boundary behind it until two agree by luck: it changed
-    more than 3 chunks in 15 % (paragraphs) to 44 % (sentences) of simulated edits, this rule in 1 %. Cutting at the
-    lowest hash top down was as local but filled 0.55.
+    Boundaries are taken one after another, the weakest kind first and within a kind by a hash of the text behind
+    each; a boundary goes if the two groups beside it fit into one chunk. Whether it goes depends on those near it
+    that are taken earlier, and a chain of such influences ever further away needs hashes that fall ever lower, so
+    that it ends after a few atoms (a chain of n steps has probability 1/n!).
+
+    Of 4,200 random edits (change, rewrite, insert, delete of a paragraph, in seven kinds of text) 11 changed more
+    than 3 chunks, none more than 6, 1.2 at the mean; chunks fill 0.65 to 0.74 of the budget. Packing from the front
+    fills 0.79 to 0.92, but changed more than 3 chunks in 15 % (paragraphs) to 44 % (sentences) of simulated edits,
+    because every boundary behind the edit moves until two agree by luck. Cutting at the lowest hash from the top
+    down was as local and filled 0.55.
 
     Yields:
         Start, end and heading path of each chunk, in order.

@@ -189,9 +189,7 @@ def _budget(embedder: Embedder, settings: Settings) -> int:
     return min(settings.chunk_tokens, embedder.max_tokens)
 
 
-def _scan_sources(
-    library: Library, sources: Sequence[Source], stop: StopFlag
-) -> Iterator[FoundFile | FileFailed]:
+def _scan_sources(library: Library, sources: Sequence[Source], stop: StopFlag) -> Iterator[FoundFile | FileFailed]:
     """Every file of the sources, each under the most specific source that holds it."""
     others = {source.id: Path(source.path) for source in library.sources()}
     seen: set[Path] = set()
@@ -224,9 +222,7 @@ def _apply_cheap_changes(writer: LibraryWriter, plan: Plan) -> None:
         writer.forget_failures(plan.forgotten_failures)
 
 
-def _record_failure(
-    writer: LibraryWriter, item: FoundFile, reason: str, recipe: str, *, was_known: bool
-) -> None:
+def _record_failure(writer: LibraryWriter, item: FoundFile, reason: str, recipe: str, *, was_known: bool) -> None:
     with writer.transaction():
         writer.record_failure(item.source_id, item.file, reason, recipe)
         # The old text of a file that has changed would be quoted wrongly; that of one that merely cannot be read at the

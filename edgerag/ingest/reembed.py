@@ -21,10 +21,7 @@ def reembed(library: Library, writer: LibraryWriter, ingester: Ingester) -> Iter
     )
     last_id = 0
     while rows := library.rows(sql, (ingester.fingerprint_id, last_id, CHUNKS_PER_COMMIT)):
-        texts = {
-            content_key(embedded_text(text, heading)): embedded_text(text, heading)
-            for _, text, heading in rows
-        }
+        texts = {content_key(embedded_text(text, heading)): embedded_text(text, heading) for _, text, heading in rows}
         encodings: dict[bytes, Encoding] = {}
         yield from ingester.encode(texts, encodings, "(embedding again)")
         writer.store_embeddings(ingester.fingerprint_id, encodings)

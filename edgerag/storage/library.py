@@ -210,12 +210,8 @@ class Library:
             return Document(*rows[0])
         if rows:
             listed = ", ".join(str(row[1]) for row in rows[:5])
-            raise LibraryError(
-                f"{len(rows)} documents are called {name}: {listed}.", hint="Give more of the path."
-            )
-        raise LibraryError(
-            f"The library has no document {name}.", hint="`edgerag status --documents` lists all."
-        )
+            raise LibraryError(f"{len(rows)} documents are called {name}: {listed}.", hint="Give more of the path.")
+        raise LibraryError(f"The library has no document {name}.", hint="`edgerag status --documents` lists all.")
 
     def document_text(self, document_id: int) -> StoredText:
         """The parsed text with its pages and headings.
@@ -262,9 +258,7 @@ class Library:
                 f"JOIN documents AS d ON d.id = c.document_id WHERE c.id IN ({marks})"
             )
             for row in self.rows(sql, some):
-                chunk_id, ordinal, text, start_chars, end_chars, page, heading, content_hash, checksum = row[
-                    7:
-                ]
+                chunk_id, ordinal, text, start_chars, end_chars, page, heading, content_hash, checksum = row[7:]
                 if checksum != chunk_checksum(text, start_chars, end_chars, page, heading, content_hash):
                     damaged.append(chunk_id)
                     continue

@@ -31,9 +31,7 @@ class WriterLock:
             LibraryError: Another process (or another part of this one) holds it after `timeout_s`.
         """
         if self._descriptor is not None:
-            raise LibraryError(
-                "This library is already being written by this program.", hint="Wait for it to end."
-            )
+            raise LibraryError("This library is already being written by this program.", hint="Wait for it to end.")
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgerag.errors import LibraryError
-from edgerag.storage.library import Library
+from edgerag.storage.library import INDEX_FOLDER, Library
 from edgerag.storage.migrations import check_version
 from edgerag.storage.sqlite import connect, translated
 
@@ -28,6 +28,7 @@ def compact(library: Library) -> tuple[int, int]:
     before = _size_bytes(library)
     with library.writing() as writer, translated(library.path):
         writer.collect_garbage()
+        _delete_unrecorded_snapshots(library)
         connection = library.connection()
         with writer.transaction():
             connection.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('optimize')")
@@ -66,16 +67,12 @@ def backup(library: Library, target: Path, *, progress: Callable[[int, int], Non
                 library.connection().backup(
                     copy,
                     pages=BACKUP_PAGES,
-                    progress=(lambda _status, left, total: progress(total - left, total))
-                    if progress
-                    else None,
+                    progress=(lambda _status, left, total: progress(total - left, total)) if progress else None,
                 )
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, also on a read-only medium
                 faults = [row[0] for row in copy.execute("PRAGMA quick_check(1)")]
             if faults != ["ok"]:
-                raise LibraryError(
-                    f"The copy is damaged: {faults[0]}.", hint="`edgerag verify` checks the library."
-                )
+                raise LibraryError(f"The copy is damaged: {faults[0]}.", hint="`edgerag verify` checks the library.")
             check_version(copy, partial)
         finally:
             copy.close()
@@ -93,6 +90,16 @@ def backup(library: Library, target: Path, *, progress: Callable[[int, int], Non
                 leftover.unlink(missing_ok=True)
         raise
     return target.stat().st_size
+
+
+def _delete_unrecorded_snapshots(library: Library) -> None:
+    """Index files of models that are used no more, or of a process that was killed while it built one."""
+    recorded = {row[0] for row in library.rows("SELECT file_name FROM index_snapshots")}
+    folder = library.folder / INDEX_FOLDER
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_file() and path.name not in recorded:
+            with contextlib.suppress(OSError):  # still mapped by a searching process on Windows: next time
+                path.unlink()
 
 
 def _size_bytes(library: Library) -> int:

@@ -103,9 +103,7 @@ def _embeddings(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyPro
         if row_checksum(key, embedding) != checksum:
             yield Damage("embeddings", str(embedding_id), "checksum does not fit", path)
         elif len(embedding) != dim * 4:
-            yield Damage(
-                "embeddings", str(embedding_id), f"has {len(embedding)} bytes instead of {dim * 4}", path
-            )
+            yield Damage("embeddings", str(embedding_id), f"has {len(embedding)} bytes instead of {dim * 4}", path)
         elif abs(float(np.linalg.norm(np.frombuffer(embedding, "<f4"))) - 1.0) > UNIT_TOLERANCE:
             yield Damage("embeddings", str(embedding_id), "is not of length 1", path)
         if done % 1000 == 0:
@@ -133,9 +131,8 @@ def _lexical(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgre
 def _snapshots(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgress]:
     for file_name, sha256 in library.rows("SELECT file_name, sha256 FROM index_snapshots"):
         path = library.folder / INDEX_FOLDER / file_name
-        if not path.is_file():
-            yield Damage("index", file_name, "is missing; `edgerag rebuild` makes it anew", None)
-        elif _file_sha256(path) != sha256:
+        # A missing file is no damage: the index is a cache, and searches do without it.
+        if path.is_file() and _file_sha256(path) != sha256:
             yield Damage("index", file_name, "hash does not fit; `edgerag rebuild` makes it anew", None)
 
 

@@ -62,16 +62,12 @@ class LibraryWriter:
                 "INSERT INTO sources (path, added_at) VALUES (?, ?) ON CONFLICT (path) DO NOTHING",
                 (str(path), _now()),
             )
-            return int(
-                self._connection.execute("SELECT id FROM sources WHERE path = ?", (str(path),)).fetchone()[0]
-            )
+            return int(self._connection.execute("SELECT id FROM sources WHERE path = ?", (str(path),)).fetchone()[0])
 
     def remove_source(self, source_id: int) -> int:
         """Forget a source and everything derived from it; returns the number of documents."""
         with self.transaction():
-            rows = self._connection.execute(
-                "SELECT id FROM documents WHERE source_id = ?", (source_id,)
-            ).fetchall()
+            rows = self._connection.execute("SELECT id FROM documents WHERE source_id = ?", (source_id,)).fetchall()
             self.delete_documents([row[0] for row in rows])
             self._connection.execute("DELETE FROM failures WHERE source_id = ?", (source_id,))
             self._connection.execute("DELETE FROM sources WHERE id = ?", (source_id,))
@@ -99,9 +95,7 @@ class LibraryWriter:
             known.update(self._library.rows(sql, (fingerprint_id, *some)))
         return known
 
-    def store_document(
-        self, new: NewDocument, *, fingerprint_id: int, encodings: dict[bytes, Encoding]
-    ) -> int:
+    def store_document(self, new: NewDocument, *, fingerprint_id: int, encodings: dict[bytes, Encoding]) -> int:
         """Write a document with its chunks, embeddings and lexical rows, replacing its former content.
 
         Chunks whose embedded text is unchanged keep their ids, so that the vector index stays valid for them.
@@ -140,9 +134,7 @@ class LibraryWriter:
             "num_chars": len(parsed.text),
             "ingested_at": _now(),
             "checked_ns": time.time_ns(),
-            "checksum": document_checksum(
-                path, parsed.title, new.content_hash, pages, headings, warnings, text_zlib
-            ),
+            "checksum": document_checksum(path, parsed.title, new.content_hash, pages, headings, warnings, text_zlib),
             "pages": pages,
             "headings": headings,
             "warnings": warnings,
@@ -211,9 +203,7 @@ class LibraryWriter:
                 draft.heading,
                 key,
                 embedding_ids[key],
-                chunk_checksum(
-                    draft.text, draft.start_chars, draft.end_chars, draft.page, draft.heading, key
-                ),
+                chunk_checksum(draft.text, draft.start_chars, draft.end_chars, draft.page, draft.heading, key),
                 draft.text,
             )
             if kept.get(key):
@@ -234,9 +224,7 @@ class LibraryWriter:
 
     def _delete_chunks(self, chunk_ids: Sequence[int]) -> None:
         lexical.remove_rows(self._connection, chunk_ids)
-        self._connection.executemany(
-            "DELETE FROM chunks WHERE id = ?", [(chunk_id,) for chunk_id in chunk_ids]
-        )
+        self._connection.executemany("DELETE FROM chunks WHERE id = ?", [(chunk_id,) for chunk_id in chunk_ids])
 
     def delete_documents(self, document_ids: Sequence[int]) -> None:
         """Delete documents with their chunks; their embeddings stay until garbage is collected, because a file that
@@ -304,16 +292,22 @@ class LibraryWriter:
                 "INSERT INTO events (at, kind, detail) VALUES (?, ?, ?)",
                 (_now(), kind, json.dumps(detail, ensure_ascii=False)),
             )
-            self._connection.execute(
-                "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (KEPT_EVENTS,)
-            )
+            self._connection.execute("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (KEPT_EVENTS,))
 
     def collect_garbage(self) -> int:
-        """Delete embeddings that no chunk refers to; returns how many."""
+        """Delete embeddings that no chunk refers to, and what is left of models without embeddings.
+
+        Returns:
+            Number of embeddings deleted.
+        """
         with self.transaction():
             cursor = self._connection.execute(
                 "DELETE FROM embeddings WHERE id NOT IN "
                 "(SELECT embedding_id FROM chunks WHERE embedding_id IS NOT NULL)"
+            )
+            self._connection.execute("DELETE FROM fingerprints WHERE id NOT IN (SELECT fingerprint_id FROM embeddings)")
+            self._connection.execute(
+                "DELETE FROM index_snapshots WHERE fingerprint NOT IN (SELECT fingerprint FROM fingerprints)"
             )
         return int(cursor.rowcount)
 

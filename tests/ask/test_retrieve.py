@@ -110,9 +110,7 @@ def test_reranker_may_overturn_the_first_stage(retriever: Retriever, models: Mod
         10.0 if "mill" in candidate.text else 0.0 for candidate in candidates
     ]
     settings = Settings(rerank_weight=1.0)
-    overturned = Retriever(retriever._library, settings=settings, models=models).retrieve(
-        "bridge rebuilt oak"
-    )
+    overturned = Retriever(retriever._library, settings=settings, models=models).retrieve("bridge rebuilt oak")
     assert names(overturned)[0] == "mill.txt"
 
 
@@ -130,9 +128,7 @@ def test_missing_embedder_falls_back_to_words_and_says_so(retriever: Retriever, 
     assert result.passages[0].scores.vector is None
 
 
-def test_missing_embedder_is_an_error_when_vectors_were_asked_for(
-    retriever: Retriever, models: Models
-) -> None:
+def test_missing_embedder_is_an_error_when_vectors_were_asked_for(retriever: Retriever, models: Models) -> None:
     models.embedder_error = ModelError("The model is damaged.")
     with pytest.raises(ModelError):
         retriever.retrieve("grey heron", mode="vector")
@@ -190,11 +186,7 @@ def test_chunks_of_another_embedder_are_named(library: Library, models: Models) 
     assert any("4 of 4 chunks were embedded by another model" in entry for entry in result.degraded)
 
 
-@pytest.mark.parametrize(
-    ("query", "top_k"), [("", 5), ("  \n", 5), ("x", 0)], ids=["empty", "blank", "no passages"]
-)
-def test_blank_query_or_no_passages_is_a_programming_mistake(
-    retriever: Retriever, query: str, top_k: int
-) -> None:
+@pytest.mark.parametrize(("query", "top_k"), [("", 5), ("  \n", 5), ("x", 0)], ids=["empty", "blank", "no passages"])
+def test_blank_query_or_no_passages_is_a_programming_mistake(retriever: Retriever, query: str, top_k: int) -> None:
     with pytest.raises(ValueError):
         retriever.retrieve(query, top_k=top_k)

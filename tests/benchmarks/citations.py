@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.citations ../shared/data/documents examples --questions 40
 
-Adds the folders to a fresh library, checks every stored chunk, then searches and asks (extractively) with questions made of
-words of the documents, and checks every hit and citation: `text[start:end] == quote`. Prints JSON; exit 1 if one is not exact.
+Adds the folders to a fresh library, checks every stored chunk, then searches and asks (extractively) with questions
+made of words of the documents, and checks every hit and citation: `text[start:end] == quote`. Prints JSON; exit 1 if
+one is not exact.
 """
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ import edgerag
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--questions", type=int, default=40)
     arguments = parser.parse_args()
@@ -45,9 +44,7 @@ def main() -> None:
             for passage in library.search(question, top_k=20).passages:
                 chunk = passage.chunk
                 counts["hits"] += 1
-                counts["inexact"] += (
-                    texts[passage.document.id][chunk.start_chars : chunk.end_chars] != chunk.text
-                )
+                counts["inexact"] += texts[passage.document.id][chunk.start_chars : chunk.end_chars] != chunk.text
             for citation in library.ask(question, extractive=True).citations:
                 counts["citations"] += 1
                 quoted = texts[citation.document.id][citation.start_chars : citation.end_chars]

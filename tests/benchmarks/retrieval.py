@@ -34,9 +34,7 @@ TOP_K = 100
 
 def ndcg(ranked: list[str], grades: dict[str, int], *, at: int) -> float:
     """Normalised discounted cumulative gain with linear gains, as trec_eval's `ndcg_cut` (and so BEIR) computes it."""
-    gain = sum(
-        grades.get(document, 0) / math.log2(rank + 1) for rank, document in enumerate(ranked[:at], start=1)
-    )
+    gain = sum(grades.get(document, 0) / math.log2(rank + 1) for rank, document in enumerate(ranked[:at], start=1))
     best = sorted(grades.values(), reverse=True)[:at]
     ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(best, start=1))
     return gain / ideal
@@ -48,17 +46,13 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="BEIR folder, or a SQuAD file")
     parser.add_argument("--mode", choices=sorted(MODES), default="rerank")
     parser.add_argument("--library", type=Path, help="where the library is kept")
     parser.add_argument("--limit", type=int, help="only the first N queries")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON line (the default form is the same figures)"
-    )
+    parser.add_argument("--json", action="store_true", help="one JSON line (the default form is the same figures)")
     arguments = parser.parse_args()
     judged = load_judged_set(arguments.folder)
     base = arguments.library or Path(tempfile.gettempdir()) / f"edgerag-benchmark-{arguments.folder.stem}"
@@ -74,16 +68,10 @@ def main() -> None:
             )
         figures = measure(library, judged, arguments.mode, arguments.limit)
     figures = {"set": arguments.folder.stem, "mode": arguments.mode, "settings": changes} | figures
-    print(
-        json.dumps(figures)
-        if arguments.json
-        else "\n".join(f"{key}: {value}" for key, value in figures.items())
-    )
+    print(json.dumps(figures) if arguments.json else "\n".join(f"{key}: {value}" for key, value in figures.items()))
 
 
-def measure(
-    library: edgerag.engine.Engine, judged: JudgedSet, mode: str, limit: int | None
-) -> dict[str, object]:
+def measure(library: edgerag.engine.Engine, judged: JudgedSet, mode: str, limit: int | None) -> dict[str, object]:
     """Ask every question once; a document's rank is that of its best chunk."""
     ndcgs, recalls_5, recalls, times = [], [], [], []
     stages: dict[str, list[float]] = {}
@@ -100,11 +88,7 @@ def measure(
         ndcgs.append(ndcg(ranked, grades, at=10))
         recalls_5.append(sum(document in grades for document in ranked[:5]) / len(grades))
         recalls.append(sum(document in grades for document in ranked[:100]) / len(grades))
-        broken = (
-            [passage for passage in result.passages if not is_exact(library, passage)]
-            if len(times) <= 50
-            else []
-        )
+        broken = [passage for passage in result.passages if not is_exact(library, passage)] if len(times) <= 50 else []
         if broken:
             raise SystemExit(f"hit is not exact: {broken[0]}")
     return {

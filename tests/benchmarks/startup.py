@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.startup --chunks 5000
 
-Builds a library of at least that many chunks from the given documents (default: SciFact beside the checkout), then runs, in
-turn, `edgerag search` and `python -c "import onnxruntime, tokenizers, numpy"`. Prints JSON with the medians and the median
-of the ratios.
+Builds a library of at least that many chunks from the given documents (default: SciFact beside the checkout), then
+runs, in turn, `edgerag search` and `python -c "import onnxruntime, tokenizers, numpy"`. Prints JSON with the medians
+and the median of the ratios.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ QUERIES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", type=Path, default=Path("../shared/data/scifact"))
     parser.add_argument("--chunks", type=int, default=5000)
     parser.add_argument("--pairs", type=int, default=15)

@@ -262,9 +262,7 @@ def test_every_option_of_every_command_has_help(edgerag: Program) -> None:
 
 
 def test_escape_sequences_in_documents_never_reach_the_terminal(edgerag: Program) -> None:
-    edgerag.write(
-        "evil\x1b[31m.txt", "Red \x1b[31malert\x1b]8;;http://x\x07 and \u202egnirts about pumpkins."
-    )
+    edgerag.write("evil\x1b[31m.txt", "Red \x1b[31malert\x1b]8;;http://x\x07 and \u202egnirts about pumpkins.")
     edgerag("add", edgerag.documents)
     for arguments in (
         ["search", "pumpkins"],

@@ -52,11 +52,7 @@ class Bench:
         with self.library.writing() as writer:
             ids = {writer.add_source(path) for path in sources or [self.documents]}
             chosen = [source for source in self.library.sources() if source.id in ids]
-            return list(
-                ingest(
-                    self.library, writer, chosen, embedder=self.embedder, settings=settings, stop=self.stop
-                )
-            )
+            return list(ingest(self.library, writer, chosen, embedder=self.embedder, settings=settings, stop=self.stop))
 
     def paths(self) -> list[str]:
         return sorted(Path(path).name for path in self.library.document_states())
@@ -221,9 +217,7 @@ def test_stop_leaves_a_library_that_goes_on_where_it_stopped(bench: Bench) -> No
     with bench.library.writing() as writer:
         writer.add_source(bench.documents)
         sources = bench.library.sources()
-        events = ingest(
-            bench.library, writer, sources, embedder=bench.embedder, settings=SETTINGS, stop=bench.stop
-        )
+        events = ingest(bench.library, writer, sources, embedder=bench.embedder, settings=SETTINGS, stop=bench.stop)
         for event in events:
             if isinstance(event, IngestProgress) and event.done_files >= 1:
                 bench.stop.set()

@@ -46,9 +46,7 @@ def store(writer: LibraryWriter, path: str, *paragraphs: str, source_id: int | N
     for ordinal, paragraph in enumerate(paragraphs):
         drafts.append(ChunkDraft(ordinal, paragraph, position, position + len(paragraph), 1, "Top"))
         position += len(paragraph) + 2
-    parsed = ParsedDocument(
-        text, Path(path).stem, "text", (PageSpan(1, 0, len(text)),), (Heading(1, "Top", 0),)
-    )
+    parsed = ParsedDocument(text, Path(path).stem, "text", (PageSpan(1, 0, len(text)),), (Heading(1, "Top", 0),))
     new = NewDocument(source_id, ScannedFile(Path(path), len(text), 1), "0" * 64, "recipe", parsed, drafts)
     fingerprint_id = writer.fingerprint_id("f1", "model", DIM)
     encodings = {content_key(draft.embedded_text): encode(draft.embedded_text) for draft in drafts}
@@ -57,10 +55,7 @@ def store(writer: LibraryWriter, path: str, *paragraphs: str, source_id: int | N
 
 def chunk_ids(library: Library, document_id: int) -> list[int]:
     return [
-        row[0]
-        for row in library.rows(
-            "SELECT id FROM chunks WHERE document_id = ? ORDER BY ordinal", (document_id,)
-        )
+        row[0] for row in library.rows("SELECT id FROM chunks WHERE document_id = ? ORDER BY ordinal", (document_id,))
     ]
 
 
@@ -145,9 +140,7 @@ def test_change_counter_grows_with_every_commit_of_chunks(library: Library) -> N
 
 def test_lexical_search_finds_words_stems_and_chinese(library: Library) -> None:
     with library.writing() as writer:
-        english = chunk_ids(
-            library, store(writer, "/docs/a.txt", "The wardens were maintaining the generators.")
-        )
+        english = chunk_ids(library, store(writer, "/docs/a.txt", "The wardens were maintaining the generators."))
         chinese = chunk_ids(library, store(writer, "/docs/b.txt", "系统每天重建索引，成本很高。"))
 
     assert found(library, "maintain generator") == english
@@ -155,9 +148,7 @@ def test_lexical_search_finds_words_stems_and_chinese(library: Library) -> None:
     assert found(library, "索引") == chinese
 
 
-@pytest.mark.parametrize(
-    "query", ['"', "a AND", "NEAR(", "x*", "-y", "col:word", "'; DROP TABLE chunks; --", "()"]
-)
+@pytest.mark.parametrize("query", ['"', "a AND", "NEAR(", "x*", "-y", "col:word", "'; DROP TABLE chunks; --", "()"])
 def test_raw_questions_never_reach_the_query_language(library: Library, query: str) -> None:
     with library.writing() as writer:
         store(writer, "/docs/a.txt", "alpha")
@@ -261,9 +252,7 @@ def test_flipped_bit_in_a_chunk_is_found_and_not_served(library: Library) -> Non
     assert list(chunks) == [second]
     assert damaged == [first]
     damages = [event for event in verify(library, NEVER) if isinstance(event, Damage)]
-    assert ("chunks", str(first), "/docs/a.txt") in {
-        (damage.table, damage.row, damage.path) for damage in damages
-    }
+    assert ("chunks", str(first), "/docs/a.txt") in {(damage.table, damage.row, damage.path) for damage in damages}
 
 
 @pytest.mark.parametrize(
@@ -333,8 +322,7 @@ def test_rename_keeps_chunks_and_follows_the_title(library: Library) -> None:
 
 @pytest.mark.skipif(
     sys.platform == "win32",
-    reason="SQLite's page limit stands in for a full disk on any system, but "
-    "the test was only tried on POSIX",
+    reason="SQLite's page limit stands in for a full disk on any system, but the test was only tried on POSIX",
 )
 def test_full_disk_rolls_back_and_says_what_to_do(library: Library) -> None:
     with library.writing() as writer:

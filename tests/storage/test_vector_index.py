@@ -122,8 +122,11 @@ def test_few_vectors_are_compared_one_by_one(tmp_path: Path) -> None:
 
 def test_equal_scores_come_in_order_of_id(tmp_path: Path) -> None:
     vector = unit_vectors(1)[0]
-    source = MemorySource({chunk_id: vector for chunk_id in (9, 4, 30, 2, 17)})
-    assert ids_of(open_index(tmp_path, source), vector, 3) == [2, 4, 9]
+    source = MemorySource(dict.fromkeys((9, 4, 30, 2, 17), vector))
+    index = open_index(tmp_path, source)
+    assert ids_of(index, vector, 3) == [2, 4, 9]
+    source.add(1, vector[None, :])
+    assert ids_of(index, vector, 3) == [1, 2, 4]
 
 
 def test_an_empty_library_has_no_hits(tmp_path: Path) -> None:
@@ -163,6 +166,23 @@ def test_a_damaged_embedding_is_left_out_and_named(tmp_path: Path) -> None:
     outcome = open_index(tmp_path, source).search(unit_vectors(1)[0], 20)
     assert len(outcome.hits) == 19
     assert outcome.degraded == ("vector: 1 damaged embeddings were left out; run `edgerag verify`",)
+
+
+def test_a_chunk_committed_while_the_library_is_read_is_found_by_the_next_search(tmp_path: Path) -> None:
+    late = unit_vectors(1, seed=5)
+
+    class Busy(MemorySource):
+        def read_vectors(self, after_id: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            rows = super().read_vectors(after_id)
+            if len(self.reads) == 1:
+                self.add(21, late)
+            return rows
+
+    source = Busy(source_of(20).rows)
+    source.rows[3] = np.full(DIM, np.nan, dtype=np.float32)
+    index = open_index(tmp_path, source)
+    assert 21 not in ids_of(index, late[0])
+    assert ids_of(index, late[0])[0] == 21
 
 
 def test_a_query_of_another_width_is_a_mistake(tmp_path: Path) -> None:
@@ -474,7 +494,7 @@ def test_searches_beside_changes_and_rebuilds_are_right(tmp_path: Path) -> None:
                 ids = [hit.chunk_id for hit in outcome.hits]
                 if ids[0] != chunk_id or len(set(ids)) != 10:
                     errors.append(f"{chunk_id}: {ids} by {outcome.method}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - shown by the test
             errors.append(repr(error))
 
     threads = [threading.Thread(target=search) for _ in range(3)]
