@@ -1,5 +1,7 @@
 """Answers from a person's own documents, on their own machine, with no network.
 
+A program opens a library, adds to it and asks:
+
     import edgerag
 
     with edgerag.open_library("~/papers.library") as library:

@@ -30,6 +30,7 @@ from edgerag.storage.library import INDEX_FOLDER, Library, StoredText
 if TYPE_CHECKING:
     # The search path imports neither parsers nor llama.cpp; each import below stands where it is first needed.
     from edgerag.ask.retrieve import Retriever
+    from edgerag.models.store import InstalledModel
     from edgerag.storage.vector_index import VectorIndex
     from edgerag.storage.vectors import LibraryVectors
 
@@ -59,6 +60,8 @@ class _made_once(Generic[Part]):  # noqa: N801 - used like `property`
         if engine is None:
             return self
         with engine._guard:
+            lock = engine._locks.setdefault(self._name, threading.RLock())
+        with lock:  # one for each part: the index is read while the embedder loads
             if self._name not in engine._parts:
                 engine._parts[self._name] = self._make(engine)
             part: Part = engine._parts[self._name]
@@ -73,6 +76,8 @@ class Engine:
         self.settings = settings
         self._guard = threading.RLock()
         self._parts: dict[str, Any] = {}
+        self._locks: dict[str, threading.RLock] = {}
+        self._preloading: list[threading.Thread] = []
         self._generators: dict[str, Generator] = {}
 
     @classmethod
@@ -87,6 +92,8 @@ class Engine:
 
     def close(self) -> None:
         """Close the library and release the models."""
+        for thread in self._preloading:
+            thread.join()
         with self._guard:
             for part in (*reversed(self._parts.values()), *self._generators.values()):
                 if hasattr(part, "close"):
@@ -106,13 +113,17 @@ class Engine:
     # --- models -----------------------------------------------------------------------------------
 
     @_made_once
+    def _embedding_model(self) -> InstalledModel:
+        from edgerag.models.store import find
+
+        return find(self.settings.embedder, "embedding")
+
+    @_made_once
     def embedder(self) -> Embedder:
         """The embedding model of the settings."""
         from edgerag.inference.embedder import OnnxEmbedder
-        from edgerag.models.store import find
 
-        model = find(self.settings.embedder, "embedding")
-        return OnnxEmbedder.open(model.folder, threads=self.settings.threads)
+        return OnnxEmbedder.open(self._embedding_model.folder, threads=self.settings.threads)
 
     @_made_once
     def reranker(self) -> Reranker | None:
@@ -159,17 +170,20 @@ class Engine:
             return self._generators[model.name]
 
     def preload(self) -> None:
-        """Load the embedder in the background, while this thread does something else.
+        """Load the embedder and the vectors in the background, while this thread does something else.
 
-        Hashing, parsing and optimising the model release the interpreter's lock: on two cores a program that is started
-        for one search saves most of that time. An error shows when the embedder is used.
+        Hashing and optimising the model and reading the database release the interpreter's lock: on two cores a program
+        that is started for one search saves most of that time. An error shows when the part is used.
         """
 
-        def load() -> None:
+        def load(part: Callable[[], object]) -> None:
             with contextlib.suppress(EdgeragError):
-                self.embedder  # noqa: B018 - read to be made
+                part()
 
-        threading.Thread(target=load, name="preload", daemon=True).start()
+        for part in (lambda: self.embedder, lambda: self.index.preload()):
+            thread = threading.Thread(target=load, args=(part,), name="preload", daemon=True)
+            thread.start()
+            self._preloading.append(thread)
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -249,7 +263,8 @@ class Engine:
         """The library's embeddings of this embedder."""
         from edgerag.storage.vectors import LibraryVectors
 
-        return LibraryVectors(self.library, fingerprint=self.embedder.fingerprint, dim=self.embedder.dim)
+        manifest = self._embedding_model.manifest
+        return LibraryVectors(self.library, fingerprint=manifest.fingerprint, dim=manifest.dim)
 
     @_made_once
     def index(self) -> VectorIndex:
@@ -259,8 +274,8 @@ class Engine:
         return VectorIndex(
             self.library.folder / INDEX_FOLDER,
             self.vectors,
-            dim=self.embedder.dim,
-            fingerprint=self.embedder.fingerprint,
+            dim=self._embedding_model.manifest.dim,
+            fingerprint=self._embedding_model.manifest.fingerprint,
             exact_scan_limit=self.settings.exact_scan_limit,
             ef=self.settings.hnsw_ef,
         )

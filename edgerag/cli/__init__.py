@@ -5,6 +5,7 @@ Exit codes: 0 found, 1 nothing found or abstained, 2 misuse or error, 4 degraded
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ WORKER_FLAG = "--parse-worker"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program and exit."""
+    """Run the program and end the process."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == [WORKER_FLAG]:
         # A frozen application starts itself as its own parse worker: there is no Python to start.
@@ -24,13 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from edgerag.cli.root import run
 
     status = run(arguments)
-    _flush()
-    sys.exit(status)
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `edgerag get ... | head`: the reader has enough. Python would complain when it closes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        # `edgerag get ... | head`: the reader has enough.
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
+    # Everything is closed and written. Taking numpy, onnxruntime and tokenizers down object by object would cost 60 ms of
+    # the 450 ms that a search takes as a process.
+    os._exit(status)

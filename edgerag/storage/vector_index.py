@@ -95,6 +95,10 @@ class VectorIndex:
         """Let go of the memory; a later search loads it again."""
         self._keeper.forget()
 
+    def preload(self) -> None:
+        """Read what a search needs, so that the first one does not wait for it."""
+        self._keeper.current()
+
     def search(self, query: NDArray[np.float32], top_k: int) -> SearchOutcome:
         """Find the chunks nearest to an embedding.
 
