@@ -57,12 +57,13 @@ class Settings:
 
     # ask
     context_tokens: int = _setting(2048, "Prompt and answer together, in tokens.", 256, 1_000_000)
-    evidence_tokens: int = _setting(320, "Evidence put into the prompt, in tokens.", 32, 100_000)
+    evidence_tokens: int = _setting(128, "Evidence put into the prompt, in tokens.", 32, 100_000)
     max_tokens: int = _setting(160, "Longest generated answer, in tokens.", 1, 100_000)
     temperature: float = _setting(0.0, "0: always the same answer; more: more varied.", 0, 2)
     top_p: float = _setting(0.95, "Nucleus sampling; only with temperature above 0.", 0, 1)
     top_k: int = _setting(40, "Tokens considered; only with temperature above 0.", 0, 100_000)
-    repeat_penalty: float = _setting(1.1, "Above 1 discourages repetition.", 0.5, 2)
+    repeat_penalty: float = _setting(1.0, "Above 1 discourages repetition.", 0.5, 2)
+    generate_timeout_s: float = _setting(600.0, "Longest time one generated answer may take, in s.", 1, 86_400)
     stop: tuple[str, ...] = _setting((), "Further strings at which generation ends.")
     min_evidence: float = _setting(0.35, "Evidence score below which edgerag abstains, 0 (never) to 1 (always).", 0, 1)
     support_floor: float = _setting(

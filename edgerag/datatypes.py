@@ -204,7 +204,7 @@ class Sampling:
     """0 is greedy and repeatable."""
     top_p: float = 0.95
     top_k: int = 40
-    repeat_penalty: float = 1.1
+    repeat_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 Mode = Literal["hybrid", "lexical", "vector"]
 PathLike = str | os.PathLike[str]
+SPECIAL_TOKENS = 4
+"""Room in a model's longest input for its special tokens; BERT's two and the four of a RoBERTa pair fit."""
 
 
 class _made_once(Generic[Part]):  # noqa: N801 - used like `property`
@@ -215,10 +217,13 @@ class Engine:
         yield from self._ingest(None, stop)
 
     def _ingest(self, new_sources: list[Path] | None, stop: StopFlag | None) -> Iterator[IngestEvent]:
+        from edgerag.inference.deferred import DeferredEmbedder
         from edgerag.ingest.pipeline import ingest
 
         flag = stop or threading.Event()
-        embedder = self.embedder
+        manifest = self._embedding_model.manifest
+        embedder = DeferredEmbedder(manifest, lambda: self.embedder)
+        budget_tokens = min(self.settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
         with self.library.writing() as writer:
             if new_sources is None:
                 chosen = self.library.sources()
@@ -226,12 +231,25 @@ class Engine:
                 with writer.transaction():
                     ids = {writer.add_source(path) for path in new_sources}
                 chosen = [source for source in self.library.sources() if source.id in ids]
-            for event in ingest(self.library, writer, chosen, embedder=embedder, settings=self.settings, stop=flag):
-                if isinstance(event, IngestSummary) and not event.interrupted and self.index.needs_snapshot():
+            events = ingest(
+                self.library,
+                writer,
+                chosen,
+                embedder=embedder,
+                budget_tokens=budget_tokens,
+                settings=self.settings,
+                stop=flag,
+            )
+            for event in events:
+                if isinstance(event, IngestSummary) and not event.interrupted and self._needs_snapshot(event.chunks):
                     yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
                     # A failure (a full disk, say) is logged, and searches say that they compare every vector.
                     self.index.build_snapshot(stop=flag)
                 yield event
+
+    def _needs_snapshot(self, num_chunks: int) -> bool:
+        # The count first: a small library never has one, and the index would read every vector to say so.
+        return num_chunks > self.settings.exact_scan_limit and self.index.needs_snapshot()
 
     def remove(self, path: PathLike) -> int:
         """Forget a source and everything derived from it.
@@ -341,6 +359,7 @@ class Engine:
             extractive=extractive,
             sampling=sampling or default_sampling(self.settings),
             stop=stop or threading.Event(),
+            timeout_s=self.settings.generate_timeout_s,
             document_text=lambda document_id: self.library.document_text(document_id).text,
         )
 

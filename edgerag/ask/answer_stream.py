@@ -16,16 +16,22 @@ _MARKER = re.compile(
 )
 _POINTER = re.compile(
     r"\b(?:according to|based on|as (?:stated|mentioned) in|in|from) (?:the )?"
-    r"(?:source|passage|fact|evidence|sentence|document)s?(?: (?:number )?#?\d{1,2}| above| given| provided)?\s*[,:]\s*",
+    r"(?:source|passage|fact|evidence|sentence|document)s?"
+    r"(?: (?:number )?#?\d{1,2}| above| given| provided)?\s*[,:]\s*",
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"^\s*(?:[-*•·–]\s+|\(?\d{1,2}[.)]\s+|#+\s+)+")
-_LABEL = re.compile(r"^\s*(?:answer|response|回答|答案|答)\s*[:：]\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^\s*(?:(?:the )?(?:answer|response)(?: to (?:this|the|your) question)?\s*(?:is\s*)?[:：]"
+    r"|(?:回答|答案|答)(?:是)?\s*[:：])\s*",
+    re.IGNORECASE,
+)
 _EMPHASIS = re.compile(r"\*\*|__|`")
 _THOUGHT_OPEN, _THOUGHT_CLOSE = "<think>", "</think>"
 # A model that says so is believed in this alone.
 _DECLINES = re.compile(
-    r"\b(?:i (?:do not|don['’]t|cannot|can['’]t|am unable to|am not able to) (?:know|answer|find|provide|determine|help)"
+    r"\b(?:i (?:do not|don['’]t|cannot|can['’]t|am unable to|am not able to) "
+    r"(?:know|answer|find|provide|determine|help)"
     r"|(?:i am|i'm) sorry|(?:cannot|can['’]t|could not) be (?:answered|determined|found)"
     r"|(?:no|not enough|insufficient) information|(?:facts?|text|passages?|context|documents?|information) "
     r"(?:given |provided |above )?(?:do|does)(?: not|n['’]t) (?:say|mention|state|provide|contain|specify|include)"
@@ -81,12 +87,15 @@ class SentenceStream:
         self._buffer = ""
         self._in_thought = False
         self._seen: set[str] = set()
+        self.is_repeating = False
+        """Whether a sentence came a second time."""
 
     def feed(self, delta: str) -> tuple[str, list[str]]:
         """Take the next piece.
 
         Returns:
-            What may be shown of it, and the sentences that are complete now, cleaned; empty ones and repetitions are left out.
+            What may be shown of it, and the sentences that are complete now, cleaned; empty ones and repetitions
+            are left out.
         """
         shown = clean_text(self._without_thoughts(delta))
         self._buffer += shown
@@ -116,7 +125,11 @@ class SentenceStream:
         kept: list[str] = []
         for sentence in map(clean_sentence, sentences):
             key = sentence.casefold()
-            if any(character.isalnum() for character in sentence) and key not in self._seen:
+            if not any(character.isalnum() for character in sentence):
+                continue
+            if key in self._seen:
+                self.is_repeating = True
+            else:
                 self._seen.add(key)
                 kept.append(sentence)
         return kept
@@ -146,6 +159,4 @@ _ENDS = re.compile(r"[.!?…。！？｡][\"'”’»」』）)\]]*$")
 
 def _length_of_tag_start(text: str, tag: str) -> int:
     """How many characters at the end of a text could be the beginning of a tag."""
-    return next(
-        (length for length in range(min(len(tag) - 1, len(text)), 0, -1) if text.endswith(tag[:length])), 0
-    )
+    return next((length for length in range(min(len(tag) - 1, len(text)), 0, -1) if text.endswith(tag[:length])), 0)

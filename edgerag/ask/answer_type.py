@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 _TIME = re.compile(
-    r"\b(?:when|(?:what|which) (?:year|date|century|decade|month|day|time|era))\b|何时|何時|什么时候|什麼時候|哪[一]?年|哪天|几年|幾年|いつ|언제",
+    r"\b(?:when|(?:what|which) (?:year|date|century|decade|month|day|time|era))\b"
+    r"|何时|何時|什么时候|什麼時候|哪[一]?年|哪天|几年|幾年|いつ|언제",
     re.IGNORECASE,
 )
 _COUNT = re.compile(
     r"\bhow (?:many|much|long|old|far|large|big|high|tall|often|fast|deep|wide)\b"
-    r"|\bwhat (?:percent|percentage|number|amount|population|share)\b|多少|几[个個种種次人位名]|多[大长長高远遠久]|いくつ|何[人個回本]|몇",
+    r"|\bwhat (?:percent|percentage|number|amount|population|share)\b"
+    r"|多少|几[个個种種次人位名]|多[大长長高远遠久]|いくつ|何[人個回本]|몇",
     re.IGNORECASE,
 )
 _NAME = re.compile(

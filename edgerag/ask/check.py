@@ -11,19 +11,27 @@ from edgerag.ask.claims import Claims, Number, claims_of, find_numbers, name_wor
 from edgerag.ask.extract import EvidenceSentence
 from edgerag.ask.polarity import contradicts
 from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
-from edgerag.scripts import cjk_share, segment_scripts
+from edgerag.scripts import cjk_share, is_cjk, segment_scripts
 
 COVERAGE_SHARE = 0.6
 """Of the similarity; the rest is the cosine."""
-TERM_FLOOR = 0.65
+TERM_FLOOR = 0.7
 """Least share of a sentence's terms that must stand in the one that supports it: `born in 1943` against `died in 1943`
 has a high cosine and every number and name, and only this tells them apart."""
-NOVEL_FLOOR = 0.6
+NOVEL_FLOOR = 0.7
 """The same for the terms that the question did not bring in: they are the answer."""
+CLAUSE_FLOOR = 0.5
+"""The same for each clause by itself, so that a faithful sentence does not carry an invented `, which ...` along."""
+BARE_FLOOR = 0.5
+"""Least share of the question's own words in the sentence that supports a bare `1943.`"""
 NEAR_CHARS, NEAR_CHARS_CJK = 48, 16
 """Text around a number in which its meaning stands: what was counted, what happened in that year."""
 MAX_PARTS = 4
 
+_SUBORDINATE = re.compile(
+    r"[,;:，；：、()（）–—]\s*|\s(?=(?:which|who|whose|where|when|that|because|but|although|while|whereas|since)\s)"
+)
+_PRONOUN = re.compile(r"(?:he|she|it|they|this|these|that|those|its|his|her|their)\b|[他她它这這那其]", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(?:;|；|，|,?\s+and\s+|,?\s+but\s+|,?\s+while\s+|,?\s+whereas\s+)\s*")
 
 
@@ -46,6 +54,9 @@ class Evidence:
         self.question = question
         self.sentences = tuple(sentences)
         self.asked = frozenset(content_terms(question))
+        asked_names = {term for name in claims_of(question).names for word in name for term in terms(word)}
+        self.asked_about = frozenset(term for term in self.asked - asked_names if not term.isdigit())
+        """What the question says about its names and numbers: `born` in `When was Tesla born?`"""
         self.asked_words = name_words(question)
         self.asked_numbers = frozenset(find_numbers(question))
         self._sources = [_Source(sentence) for sentence in self.sentences]
@@ -66,7 +77,12 @@ class Evidence:
         if whole.supports:
             return whole
         parts = [part for part in _CLAUSE.split(text.rstrip(" .。!！")) if part]
-        if not 1 < len(parts) <= MAX_PARTS or any(len(content_terms(part)) < 3 for part in parts):
+        if (
+            not 1 < len(parts) <= MAX_PARTS
+            or any(len(content_terms(part)) < 3 for part in parts)
+            # Whom `they` means is another sentence's business.
+            or any(_PRONOUN.match(part) for part in parts[1:])
+        ):
             return whole
         supports: dict[int, EvidenceSentence] = {}
         for part in parts:
@@ -77,28 +93,27 @@ class Evidence:
             supports |= {id(sentence): sentence for sentence in verdict.supports}
         return Verdict(tuple(supports.values()), "", whole.similarity)
 
-    def _check_statement(
-        self, text: str, similarities: Sequence[float] | None, support_floor: float
-    ) -> Verdict:
+    def _check_statement(self, text: str, similarities: Sequence[float] | None, support_floor: float) -> Verdict:
         statement = _Statement(text, self)
         if not statement.terms:
             return Verdict((), "it states nothing that can be checked")
+        if statement.only_repeats:
+            return Verdict((), "it only repeats the question")
         ranked: list[tuple[float, int]] = []
         for row, source in enumerate(self._sources):
             covered = statement.coverage_by(source)
             cosine = covered if similarities is None else max(similarities[row], 0.0)
             ranked.append((COVERAGE_SHARE * covered + (1 - COVERAGE_SHARE) * cosine, row))
         ranked.sort(key=lambda item: (-item[0], item[1]))
-        first_problem = "it resembles no passage"
-        for place, (similarity, row) in enumerate(ranked):
+        reason = ""
+        for similarity, row in ranked:
+            problem = statement.problem_with(self._sources[row])
+            reason = reason or problem or "it resembles no passage"
             if similarity < support_floor:
                 break
-            problem = statement.problem_with(self._sources[row])
             if not problem:
                 return Verdict((self.sentences[row],), "", similarity)
-            if place == 0:
-                first_problem = problem
-        return Verdict((), first_problem, ranked[0][0] if ranked else 0.0)
+        return Verdict((), reason or "there is no passage", ranked[0][0] if ranked else 0.0)
 
 
 class _Source:
@@ -146,13 +161,26 @@ class _Statement:
     def __init__(self, text: str, evidence: Evidence) -> None:
         self.text = text
         self._evidence = evidence
-        self.terms = content_terms(text) if any(character.isalnum() for character in text) else ()
         self._claims: Claims = claims_of(text)
         self._name_terms = {term for name in self._claims.names for word in name for term in terms(word)}
+        number_terms = {term for written in self._claims.numbers.values() for term in terms(written)}
+        every = content_terms(text) if any(character.isalnum() for character in text) else ()
+        # Numbers are compared by value, since `32` and `三十二` share no term.
+        self.terms = tuple(term for term in every if term not in number_terms) or every
+        self._is_bare = not set(self.terms) - self._name_terms - number_terms
+        """Whether it gives names and numbers alone, and leaves to the question what they are."""
+        self.only_repeats = (
+            self._is_bare and set(every) <= evidence.asked and not set(self._claims.numbers) - evidence.asked_numbers
+        )
         self._novel = [term for term in self.terms if term not in evidence.asked]
 
     def coverage_by(self, source: _Source) -> float:
-        return coverage(self.terms, source.terms | self._topic_terms(source))
+        return coverage(self.terms, self._found_in(source))
+
+    def _found_in(self, source: _Source) -> frozenset[str]:
+        # A lone character is the rest of a bigram that a digit or a stop cut off.
+        lone = {term for term in self.terms if len(term) == 1 and is_cjk(term) and term in source.text}
+        return source.terms | self._topic_terms(source) | lone
 
     def _topic_terms(self, source: _Source) -> frozenset[str]:
         """Names of the question's that the passage holds elsewhere."""
@@ -170,7 +198,9 @@ class _Statement:
         for name in self._claims.names:
             for word in name:
                 in_topic = word in self._evidence.asked_words and word in source.words_around
-                if word not in source.words and not in_topic and not (set(terms(word)) & source.terms):
+                # `Newcastle-based` is found as Newcastle and base.
+                parts = set(terms(word))
+                if word not in source.words and not in_topic and not (parts and parts <= self._found_in(source)):
                     return f"name {' '.join(name)} does not occur in the passage"
         for term in self._claims.quoted:
             if term not in source.unified:
@@ -178,9 +208,16 @@ class _Statement:
         if missing := _missing_cjk(self.text, source, self._evidence.asked):
             return f"{missing} does not occur in the passage"
         if self.coverage_by(source) < TERM_FLOOR or (
-            self._novel and coverage(self._novel, source.terms | self._topic_terms(source)) < NOVEL_FLOOR
+            self._novel and coverage(self._novel, self._found_in(source)) < NOVEL_FLOOR
         ):
             return "the passage says something else"
+        for clause in _SUBORDINATE.split(self.text):
+            clause_terms = set(content_terms(clause)) & set(self.terms)
+            if len(clause_terms) > 1 and coverage(clause_terms, self._found_in(source)) < CLAUSE_FLOOR:
+                return f"the passage does not say `{clause.strip()}`"
+        about = self._evidence.asked_about
+        if self._is_bare and about and coverage(about, source.terms) < BARE_FLOOR:
+            return "the passage speaks of something else there"
         if term := contradicts(self.text, source.text):
             return f"the passage and the sentence disagree on whether `{term}` is denied"
         return ""
@@ -206,16 +243,28 @@ def _near(text: str, written: str, width: int) -> list[str]:
 
 
 def _missing_cjk(text: str, source: _Source, asked: frozenset[str]) -> str:
-    """A stretch of CJK text none of whose bigrams is in the source; Chinese has no capitals to tell names by."""
+    """A word of a CJK text that the source has not; Chinese has no capitals to tell names by.
+
+    A foreign word of two characters leaves two bigrams in a row without a match at the end of a stretch, and three
+    within it; a single one is where two words of the source meet in another way.
+    """
     for run, is_cjk_run in segment_scripts(text):
         if not is_cjk_run:
             continue
         for stretch in re.split(f"[{''.join(CJK_STOP_CHARS)}]", run):
-            if len(stretch) < 2:
-                continue
-            pairs = terms(stretch)
-            if not any(pair in source.terms for pair in pairs) and not all(
-                pair in asked and pair in source.terms_around for pair in pairs
-            ):
-                return stretch
+            pairs = [stretch[start : start + 2] for start in range(len(stretch) - 1)]
+            known = [
+                pair in source.text or pair in source.terms or (pair in asked and pair in source.terms_around)
+                for pair in pairs
+            ]
+            start = 0
+            while start < len(known):
+                end = start
+                while end < len(known) and not known[end]:
+                    end += 1
+                at_edge = start == 0 or end == len(known)
+                if end - start == len(known) > 0 or end - start >= (2 if at_edge else 3):
+                    # The outer bigrams reach into the known words beside it.
+                    return stretch[start + (start > 0) : end + (end == len(known))]
+                start = max(end, start) + 1
     return ""

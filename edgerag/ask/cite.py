@@ -47,9 +47,7 @@ class CitationBook:
             raise LibraryError(f"There is no such place in a passage of {document.path}.", hint=DAMAGED_HINT)
         quote = chunk.text[start_chars:end_chars]
         start, end = chunk.start_chars + start_chars, chunk.start_chars + end_chars
-        if chunk.end_chars - chunk.start_chars != len(chunk.text) or not self._stands(
-            document.id, start, end, quote
-        ):
+        if chunk.end_chars - chunk.start_chars != len(chunk.text) or not self._stands(document.id, start, end, quote):
             raise LibraryError(f"A quote from {document.path} is not where it should be.", hint=DAMAGED_HINT)
         place = (document.id, start, end)
         if place not in self._by_place:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from edgerag.ask.terms import STOP_WORDS, stem
-from edgerag.scripts import is_cjk
+from edgerag.scripts import segment_scripts
 
 Number = tuple[Decimal, bool]
 """Value, and whether it is a percentage."""
@@ -39,8 +39,7 @@ _ONES = {
     )
 }
 _TENS = {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALE_LETTERS = {"k": 1000, "m": 10**6, "bn": 10**9}
@@ -51,21 +50,22 @@ _CJK_DIGITS = {character: value for value, character in enumerate("零一二三�
     "兩": 2,
 }
 
+_SPACED_THOUSANDS = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _DIGITS = re.compile(
-    r"(?<![\w.,-])(?P<sign>[-−])?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|"
-    r"\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})+|\d+[.,]\d+|\d+)"
+    r"(?<![A-Za-z0-9_.,-])(?P<sign>[-−])?(?P<value>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|"
+    r"\d+[.,]\d+|\d+)(?![.,]?\d)"
     r"(?:\s?(?P<percent>%|％|percent\b|per cent\b)|\s?(?P<scale>hundred|thousand|million|billion|trillion)\b"
     r"|(?P<letter>k|m|bn)\b|(?P<cjk>[十百千万萬亿億]+))?",
     re.IGNORECASE,
 )
 # The same where a number hangs on a word or another number: `COVID-19`, `1914-1918`, `24小时`, `2.4.1`.
 _INNER_DIGITS = re.compile(r"\d+")
+_NUMBER_WORD = rf"(?:{'|'.join((*_ONES, *_TENS, *_SCALES))})"
 _NUMBER_WORDS = re.compile(
-    rf"\b(?:{'|'.join((*_ONES, *_TENS, *_SCALES))})(?:[\s-]+(?:and[\s-]+)?(?:{'|'.join((*_ONES, *_TENS, *_SCALES))}))*\b"
-    r"(?P<percent>\s+percent\b|\s+per cent\b)?",
+    rf"\b{_NUMBER_WORD}(?:[\s-]+(?:and[\s-]+)?{_NUMBER_WORD})*\b(?P<percent>\s+percent\b|\s+per cent\b)?",
     re.IGNORECASE,
 )
-_CJK_NUMBER = re.compile(r"(?P<percent>百分之)?[零〇一二三四五六七八九两兩十百千万萬亿億]+")
+_CJK_NUMBER = re.compile(r"(?P<percent>百分之)?[零〇一二三四五六七八九两兩十百千万萬亿億]+(?!分之)")
 
 
 def find_numbers(text: str, *, for_claims: bool = False) -> dict[Number, str]:
@@ -77,7 +77,8 @@ def find_numbers(text: str, *, for_claims: bool = False) -> dict[Number, str]:
     Returns:
         Each value with the text that it was read from.
     """
-    text = unicodedata.normalize("NFKC", text)
+    # Before NFKC, which makes plain spaces of the narrow ones.
+    text = unicodedata.normalize("NFKC", _SPACED_THOUSANDS.sub("", text))
     found: dict[Number, str] = {}
     covered: list[tuple[int, int]] = []
     for match in _DIGITS.finditer(text):
@@ -97,16 +98,24 @@ def find_numbers(text: str, *, for_claims: bool = False) -> dict[Number, str]:
             match[0].strip(),
         )
         covered.append(match.span())
+
+    def overlaps(match: re.Match[str]) -> bool:
+        return any(start < match.end() and match.start() < end for start, end in covered)
+
     for match in _INNER_DIGITS.finditer(text):
-        if not any(start <= match.start() < end for start, end in covered):
+        if not overlaps(match):
             found.setdefault((_plain(Decimal(match[0])), False), match[0])
     for match in _NUMBER_WORDS.finditer(text):
         words = match[0].lower()
+        if overlaps(match):
+            continue
         if for_claims and words in ("one", "zero", *_SCALES):
             continue
         found.setdefault((Decimal(_value_of_words(words)), bool(match["percent"])), match[0].strip())
     for match in _CJK_NUMBER.finditer(text):
         digits = match[0].removeprefix("百分之")
+        if overlaps(match):
+            continue
         # One numeral alone is more often part of a word than a number.
         if not digits or (for_claims and len(digits) == 1):
             continue
@@ -120,7 +129,7 @@ def _decimal(digits: str) -> Decimal | None:
     elif digits.count(".") > 1:
         digits = digits.replace(".", "")
     try:
-        return Decimal(re.sub(r"[,\u00a0\u2009\u202f\s]", "", digits))
+        return Decimal(digits.replace(",", ""))
     except InvalidOperation:
         return None
 
@@ -167,16 +176,17 @@ _NO_NAMES = STOP_WORDS | frozenset(
     several various another together despite unlike like given including among around since through throughout against
     next still even yet again perhaps people important i""".split()
 )
-_MONTHS_AND_DAYS = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday".split()
-)
 _QUOTED = re.compile(
     r"[\"“„«「『《]([^\"“”„«»「」『』《》]{2,80})[\"”“»」』》]|(?<!\w)['‘]([^'‘’]{2,80})['’](?!\w)|`([^`]{2,80})`"
 )
 
 
 def _names(text: str) -> tuple[tuple[str, ...], ...]:
+    runs = (run for run, is_cjk_run in segment_scripts(text) if not is_cjk_run)
+    return tuple(dict.fromkeys(name for run in runs for name in _names_of_run(run)))
+
+
+def _names_of_run(text: str) -> list[tuple[str, ...]]:
     names: list[tuple[str, ...]] = []
     current: list[str] = []
     end = 0
@@ -186,8 +196,7 @@ def _names(text: str) -> tuple[tuple[str, ...], ...]:
         if current and gap not in (" ", "-", "/"):
             names.append(tuple(current))
             current = []
-        is_name = _looks_like_name(word) and bare(word) not in _NO_NAMES
-        if is_name:
+        if any(character.isupper() for character in word) and bare(word) not in _NO_NAMES:
             current.append(bare(word))
         elif current:
             names.append(tuple(current))
@@ -195,12 +204,7 @@ def _names(text: str) -> tuple[tuple[str, ...], ...]:
         end = match.end()
     if current:
         names.append(tuple(current))
-    return tuple(dict.fromkeys(names))
-
-
-def _looks_like_name(word: str) -> bool:
-    """A capital anywhere; a word of a language without capitals inside CJK text is caught by its Latin letters."""
-    return any(character.isupper() for character in word) and not any(is_cjk(character) for character in word)
+    return names
 
 
 def bare(word: str) -> str:
@@ -211,7 +215,9 @@ def bare(word: str) -> str:
 def name_words(text: str) -> frozenset[str]:
     """Every word of a text as names are compared, whole and in its hyphenated parts, and stemmed."""
     words: set[str] = set()
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text)):
+    normal = unicodedata.normalize("NFKC", text)
+    spaced = "".join(" " if is_cjk_run else run for run, is_cjk_run in segment_scripts(normal))
+    for match in _WORD.finditer(spaced):
         whole = bare(match[0])
         parts = [whole, *re.split(r"['’.&-]", whole), whole.replace(".", "")]
         words.update(parts, map(stem, parts))

@@ -35,10 +35,10 @@ FOREIGN_SHARE = 0.1
 """What is left of the reranker's weight in a script that the embedder was not trained on."""
 QUESTION_PENALTY = 0.5
 """A sentence that asks repeats the question's words and answers nothing."""
-FRAGMENT_PENALTY = 0.3
-"""Headings, table cells and list stubs repeat them too."""
-FRAGMENT_TERMS = 4
+HEADING_PENALTY = 0.6
+"""So does a heading: it breaks off, and holds no word that the question has not."""
 
+_ENDS = re.compile(r"[.!?…。！？｡:：;；][\"'”’»」』）)\]]*$")
 _ASKS = re.compile(r"[?？][\"'”’」』）)]*$")
 
 
@@ -87,8 +87,7 @@ def rank_sentences(
     rerank = [0.0] * len(texts)
     if reranker is not None:
         candidates = [
-            RerankCandidate(text, encoding.token_codes)
-            for text, encoding in zip(texts, encodings, strict=True)
+            RerankCandidate(text, encoding.token_codes) for text, encoding in zip(texts, encodings, strict=True)
         ]
         rerank = _min_max([float(score) for score in reranker.score(question, candidates)])
     rerank_weight = RERANK_WEIGHT * (1.0 if knows_script(embedder, question) else FOREIGN_SHARE)
@@ -108,12 +107,10 @@ def rank_sentences(
             + PASSAGE_WEIGHT * passage.scores.final
             + TYPE_BONUS * answer_type_fits(question, texts[row])
             - QUESTION_PENALTY * bool(_ASKS.search(texts[row]))
-            - FRAGMENT_PENALTY * (len(sentence_terms[row]) < FRAGMENT_TERMS)
+            - HEADING_PENALTY * (not _ENDS.search(texts[row]) and set(content_terms(texts[row])) <= set(wanted))
         )
         ranked.append(
-            EvidenceSentence(
-                passage, start, end, texts[row], score, similarities[row], encodings[row].embedding
-            )
+            EvidenceSentence(passage, start, end, texts[row], score, similarities[row], encodings[row].embedding)
         )
     ranked.sort(key=lambda sentence: (-sentence.score, sentence.passage.rank, sentence.start_chars))
     return _each_text_once(ranked)

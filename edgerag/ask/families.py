@@ -62,9 +62,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "mistral": Family("", "\n\n", "[INST] ", " [/INST]", "", ("[INST]",), has_system=False),
     "phi3": Family("<|system|>\n", "<|end|>\n", "<|user|>\n", "<|end|>\n", "<|assistant|>\n", ("<|end|>",)),
-    "zephyr": Family(
-        "<|system|>\n", "</s>\n", "<|user|>\n", "</s>\n", "<|assistant|>\n", ("</s>", "<|user|>")
-    ),
+    "zephyr": Family("<|system|>\n", "</s>\n", "<|user|>\n", "</s>\n", "<|assistant|>\n", ("</s>", "<|user|>")),
     # A base model: it continues the text, and would go on to ask itself the next question.
     "plain": Family("", "\n\n", "", "\n", "Answer:", ("\nQuestion:", "\n\n"), has_system=False),
 }

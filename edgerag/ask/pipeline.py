@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Generator as PythonGenerator, Iterator
+from collections.abc import Callable, Iterator
+from collections.abc import Generator as PythonGenerator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -29,13 +30,14 @@ from edgerag.datatypes import (
     SearchResult,
     SentenceChecked,
 )
-from edgerag.errors import EdgeragError, LibraryError, ModelError
+from edgerag.errors import LibraryError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
 
 logger = logging.getLogger(__name__)
 
 GENERATE_TIMEOUT_S = 600.0
 """Longest time one answer may take; a slow machine needs a minute, and one that needs ten is stuck."""
+DECLINED = "the generator says that it does not know"
 NO_GENERATOR = "generate: no generator is installed; `edgerag models pull smollm2-135m` fetches one"
 
 
@@ -171,9 +173,7 @@ class _Run:
             if self._reranker is None:
                 raise
             self.degraded.append(f"rerank: {error}")
-            self._ranked = rank_sentences(
-                self._question, self._passages, embedder=self._embedder, reranker=None
-            )
+            self._ranked = rank_sentences(self._question, self._passages, embedder=self._embedder, reranker=None)
         self._timings_ms["evidence"] = (time.perf_counter() - start) * 1000
         score = evidence_score(
             self._question,
@@ -200,14 +200,17 @@ class _Run:
         deadline = _Deadline(self._stop, timeout_s)
         start = time.perf_counter()
         spoken = SentenceStream()
-        problem = ""
+        raw = problem = ""
         try:
             for delta in self._deltas(generator, sampling, deadline, start):
+                raw += delta
                 shown, complete = spoken.feed(delta)
                 if shown:
                     yield AnswerDelta(shown)
                 for text in complete:
                     yield self._check(text, evidence)
+                if spoken.is_repeating:
+                    break  # a small model at temperature 0 goes round in circles until `max_tokens`
         except ModelError as error:
             logger.info("the generator failed: %s", error)
             problem = str(error)
@@ -219,25 +222,20 @@ class _Run:
             self._notes["generation"] = dataclasses.asdict(statistics)
 
         if self._stop.is_set():
-            # The unfinished sentence is dropped: half a statement can say the opposite of the whole.
             self.degraded.append("generate: interrupted")
             return
         problem = problem or (f"timed out after {timeout_s:g} s" if deadline.is_over() else "")
-        if broken and not problem:
-            # Small models often leave out the last full stop; the check tells that from an answer that was cut off.
-            checked = self._check(broken, evidence)
-            if checked.sentence.is_supported or not self._sentences[:-1]:
-                yield checked
-            else:
-                self._sentences.pop()
+        # Small models often leave out the last full stop. A sentence that was cut off is another matter: half a
+        # statement can say the opposite of the whole, and it is dropped.
+        was_cut = bool(problem) or spoken.is_repeating or generator.count_tokens(raw) >= sampling.max_tokens - 1
+        if broken and (not was_cut or not self._sentences):
+            yield self._check(broken, evidence) if not was_cut else self._flag(broken, "it breaks off")
         if problem:
             self.degraded.append(f"generate: {problem}")
         if not any(sentence.is_supported for sentence in self._sentences):
             yield from self._replace(problem or self._why_unsupported())
 
-    def _deltas(
-        self, generator: Generator, sampling: Sampling, deadline: _Deadline, start: float
-    ) -> Iterator[str]:
+    def _deltas(self, generator: Generator, sampling: Sampling, deadline: _Deadline, start: float) -> Iterator[str]:
         room = generator.context_tokens - sampling.max_tokens - TEMPLATE_MARGIN_TOKENS
         room -= generator.count_tokens(self._question)
         chosen = choose_evidence(
@@ -256,16 +254,16 @@ class _Run:
 
     def _check(self, text: str, evidence: Evidence) -> SentenceChecked:
         if declines(text):
-            checked = SentenceChecked(
-                AnswerSentence(text, (), "the generator says that it does not know"), ()
-            )
-        else:
-            verdict = evidence.check(
-                text, self._similarities(text), support_floor=self._settings.support_floor
-            )
-            checked = self._cited(text, verdict.supports, verdict.reason)
+            return self._flag(text, DECLINED)
+        verdict = evidence.check(text, self._similarities(text), support_floor=self._settings.support_floor)
+        checked = self._cited(text, verdict.supports, verdict.reason)
         self._sentences.append(checked.sentence)
         return checked
+
+    def _flag(self, text: str, reason: str) -> SentenceChecked:
+        sentence = AnswerSentence(text, (), reason)
+        self._sentences.append(sentence)
+        return SentenceChecked(sentence, ())
 
     def _similarities(self, text: str) -> list[float] | None:
         if not knows_script(self._embedder, text):
@@ -302,7 +300,7 @@ class _Run:
         if not self._sentences:
             return "the generator said nothing"
         if all(declines(sentence.text) for sentence in self._sentences):
-            return "the generator says that it does not know"
+            return DECLINED
         return "no generated sentence is supported by the documents"
 
     def answer(self) -> Answer:

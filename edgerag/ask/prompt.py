@@ -43,9 +43,7 @@ EVIDENCE_LINE_TOKENS = 4
 """The number before a sentence and the newline after it."""
 
 
-def build_prompt(
-    question: str, evidence: Sequence[EvidenceSentence], *, family: str
-) -> tuple[PromptPart, ...]:
+def build_prompt(question: str, evidence: Sequence[EvidenceSentence], *, family: str) -> tuple[PromptPart, ...]:
     """Put the prompt together.
 
     Args:

@@ -18,19 +18,22 @@ STOP_WORDS = frozenset(
     out over own per same she should since so some such than that the their them themselves then there therefore
     these they this those though thus to too under until up upon very was we were what when where whether which while
     who whom whose why will with within without would yes you your
-    kind name named names type called""".split()
+    kind name named names type called
+    t s re ve ll d m isn aren wasn weren don doesn didn hasn haven hadn couldn wouldn shouldn mustn""".split()
 )
 """English words that say nothing about a topic. Of other languages' words the frequency weights take care."""
 CJK_STOP_CHARS = frozenset(
     "的是在了和与與及或于於由被为為从從对對把将將中有也都就而以其之这這那哪谁誰么麼什吗嗎呢吧个個们們"
 )
 """Chinese characters that are mostly grammar; a bigram of two of them says nothing about a topic."""
+CJK_PARTICLES = frozenset("的了吗嗎呢吧么麼什哪谁誰")
+"""Those that no word of meaning holds: a bigram with one of them only says where two words met."""
 
 # (ending, what stands for it), longest first; only what leaves three letters is cut. Cruder than Porter's on purpose:
 # both sides are treated alike, and on XQuAD it picked the same sentences.
 _ENDINGS = (
     ("ations", ""), ("ation", ""), ("ments", "ment"), ("ings", ""), ("ing", ""), ("edly", ""), ("ies", "y"),
-    ("ied", "y"), ("ers", "er"), ("ions", "ion"), ("ion", ""), ("ed", ""), ("es", ""), ("ly", ""), ("s", ""),
+    ("ied", "y"), ("ers", "er"), ("ions", ""), ("ion", ""), ("ed", ""), ("es", ""), ("ly", ""), ("s", ""),
     ("e", ""),
 )  # fmt: skip
 
@@ -66,7 +69,12 @@ def content_terms(text: str) -> tuple[str, ...]:
 
 
 def is_function_word(word: str) -> bool:
-    return word in STOP_WORDS or all(character in CJK_STOP_CHARS for character in word)
+    """Whether a lower-case word, or a bigram, says nothing about a topic."""
+    return (
+        word in STOP_WORDS
+        or all(character in CJK_STOP_CHARS for character in word)
+        or (not word.isascii() and any(character in CJK_PARTICLES for character in word))
+    )
 
 
 def rarity(texts: Sequence[Collection[str]]) -> Callable[[str], float]:
@@ -87,9 +95,7 @@ def rarity(texts: Sequence[Collection[str]]) -> Callable[[str], float]:
     return weight
 
 
-def coverage(
-    wanted: Iterable[str], found: Collection[str], weight: Callable[[str], float] | None = None
-) -> float:
+def coverage(wanted: Iterable[str], found: Collection[str], weight: Callable[[str], float] | None = None) -> float:
     """Share of the wanted terms' weight that was found, 0 to 1; 0 where nothing is wanted."""
     weights: Mapping[str, float] = {term: weight(term) if weight else 1.0 for term in wanted}
     total = sum(weights.values())

@@ -29,6 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # `edgerag get ... | head`: the reader has enough.
         with contextlib.suppress(BrokenPipeError):
             stream.flush()
-    # Everything is closed and written. Taking numpy, onnxruntime and tokenizers down object by object would cost 60 ms of
-    # the 450 ms that a search takes as a process.
+    # Everything is closed and written. Taking numpy, onnxruntime and tokenizers down object by object would cost 60 ms
+    # of the 450 ms that a search takes as a process.
     os._exit(status)

@@ -53,7 +53,7 @@ class LlamaGenerator:
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._in_memory: list[int] = []
-        """Prompt tokens whose state llama.cpp holds, in whole batches."""
+        """Prompt tokens whose state llama.cpp holds."""
         self._is_closed = False
         self.last_run: GenerationRun | None = None
         """Of the last answer that ended; None before the first."""
@@ -188,15 +188,14 @@ class LlamaGenerator:
     def _reuse(self, tokens: Sequence[int]) -> int:
         """Drop what is in memory beyond the common head; returns how many tokens need no evaluation.
 
-        Whole batches only: the same prompt is then always evaluated in the same pieces, and gives the same
-        answer to the last bit whether or not its head was still there.
+        Whole steps only: the prompt then gives the same answer to the last bit whether or not its head was still there.
         """
         common = 0
         for old, new in zip(self._in_memory, tokens[:-1], strict=False):
             if old != new:
                 break
             common += 1
-        kept = self._context.keep(common - common % self._context.batch_tokens)
+        kept = self._context.keep(common - common % self._context.reuse_step)
         del self._in_memory[kept:]
         return kept
 

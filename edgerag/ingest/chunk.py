@@ -12,8 +12,6 @@ from edgerag.ingest.chunk_merge import merge_atoms
 from edgerag.ingest.chunk_sections import Section, read_sections
 from edgerag.protocols import TokenCounter
 
-CHUNKER_VERSION = 1
-"""Raised when the same document would be cut in another way; documents are then chunked again."""
 PIECE_CHARS = 1_000_000
 """Longest text worked on at once: bounds memory at some hundred bytes a code point."""
 PIECE_TAIL_CHARS = PIECE_CHARS // 4

@@ -12,9 +12,6 @@ from edgerag.ingest.parsers.builder import Source
 
 logger = logging.getLogger(__name__)
 
-PARSER_VERSION = 1
-"""Raised whenever a parser makes another text of the same file: a sync then parses every file again."""
-
 Parser = Callable[[Source], ParsedDocument]
 
 supported_endings = formats.supported_endings

@@ -56,19 +56,6 @@ def read_regular_file(path: str, max_file_bytes: int) -> tuple[bytes, os.stat_re
     return (parts[0] if len(parts) == 1 else b"".join(parts)), status
 
 
-def hash_file_bytes(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex, as in `ParsedFile.content_hash`.
-
-    Raises:
-        DocumentError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DocumentError(f"could not be read ({error.strerror or error})") from error
-
-
 def _too_large(max_file_bytes: int) -> DocumentError:
     return DocumentError(f"is larger than {max_file_bytes // 1024**2} MiB", hint="Raise the setting `max_file_mib`.")
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgerag.config import Settings
 from edgerag.datatypes import FileFailed, IngestEvent, IngestSummary, ParsedDocument, ScannedFile
 from edgerag.errors import DocumentError
 from edgerag.ingest.batch import Batch, Ingester
 from edgerag.ingest.changes import FoundFile, Plan, plan_changes
-from edgerag.ingest.chunk import CHUNKER_VERSION, chunk_document
-from edgerag.ingest.parse import PARSER_VERSION
-from edgerag.ingest.parse_pool import ParsedFile, ParsePool
-from edgerag.ingest.parse_worker import hash_file_bytes
 from edgerag.ingest.progress import ProgressMeter
 from edgerag.ingest.reembed import reembed
 from edgerag.ingest.scan import scan
+from edgerag.ingest.versions import CHUNKER_VERSION, PARSER_VERSION
 from edgerag.protocols import Embedder, StopFlag
 from edgerag.storage.library import Library, Source
 from edgerag.storage.writer import LibraryWriter, NewDocument
+
+if TYPE_CHECKING:
+    from edgerag.ingest.parse_pool import ParsedFile
 
 MOST_PARSE_WORKERS = 4
 """Embedding is the slower side: more parsers would only hold more texts in memory."""
@@ -34,6 +36,7 @@ def ingest(
     sources: Sequence[Source],
     *,
     embedder: Embedder,
+    budget_tokens: int,
     settings: Settings,
     stop: StopFlag,
 ) -> Iterator[IngestEvent]:
@@ -41,6 +44,9 @@ def ingest(
 
     Every document is committed whole; ended early (by `stop`, an error or a dead machine), the next run goes on where
     this one was.
+
+    Args:
+        budget_tokens: Longest chunk; documents that were cut with another one are cut again.
 
     Yields:
         `IngestProgress` a few times a second, `FileFailed` for each file that could not be read, and at the end one
@@ -71,7 +77,7 @@ def ingest(
         yield _summary(library, Plan(), failed, meter, timings, started, added=0, updated=0, interrupted=True)
         return
 
-    recipe = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {_budget(embedder, settings)} tokens"
+    recipe = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {budget_tokens} tokens"
     states = library.document_states()
     plan_started = time.perf_counter()
     plan = plan_changes(
@@ -81,7 +87,7 @@ def ingest(
         recipe=recipe,
         source_ids=frozenset(source.id for source in sources),
         unseen=tuple(unseen),
-        hash_file=hash_file_bytes,
+        hash_file=_hash_file,
     )
     _count_time(timings, "plan", plan_started)
     _apply_cheap_changes(writer, plan)
@@ -95,6 +101,8 @@ def ingest(
     by_path = {str(item.file.path): item for item in plan.to_parse}
     batch = Batch()
     if by_path:
+        from edgerag.ingest.parse_pool import ParsePool  # deferred: a sync with nothing to do parses nothing
+
         with ParsePool(
             _num_parse_workers(settings),
             settings.parse_timeout_s,
@@ -116,7 +124,7 @@ def ingest(
                     meter.done_bytes += item.file.size_bytes
                     yield failure
                 else:
-                    batch.add(_new_document(parsed_file, item, recipe, embedder, settings, timings))
+                    batch.add(_new_document(parsed_file, item, recipe, embedder, budget_tokens, timings))
                     if path in states:
                         updated += 1
                     else:
@@ -157,13 +165,15 @@ def _new_document(
     item: FoundFile,
     recipe: str,
     embedder: Embedder,
-    settings: Settings,
+    budget_tokens: int,
     timings: dict[str, float],
 ) -> NewDocument:
     parsed = parsed_file.outcome
     assert isinstance(parsed, ParsedDocument) and parsed_file.content_hash is not None
+    from edgerag.ingest.chunk import chunk_document  # deferred like the pool
+
     chunking = time.perf_counter()
-    drafts = chunk_document(parsed, embedder, budget_tokens=settings.chunk_tokens)
+    drafts = chunk_document(parsed, embedder, budget_tokens=budget_tokens)
     _count_time(timings, "chunk", chunking)
     # Size and time are those of the bytes that were parsed, not of the scan some time before.
     file = ScannedFile(parsed_file.path, parsed_file.size_bytes, parsed_file.mtime_ns)
@@ -172,6 +182,11 @@ def _new_document(
 
 def _reason(error: DocumentError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _num_parse_workers(settings: Settings) -> int:
@@ -183,10 +198,6 @@ def _num_parse_workers(settings: Settings) -> int:
 
 def _count_time(timings: dict[str, float], stage: str, started: float) -> None:
     timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started
-
-
-def _budget(embedder: Embedder, settings: Settings) -> int:
-    return min(settings.chunk_tokens, embedder.max_tokens)
 
 
 def _scan_sources(library: Library, sources: Sequence[Source], stop: StopFlag) -> Iterator[FoundFile | FileFailed]:

@@ -71,6 +71,7 @@ def library(folder: Path) -> Iterator[Library]:
                 writer,
                 library.sources(),
                 embedder=FakeEmbedder(),
+                budget_tokens=64,
                 settings=Settings(parse_workers=1),
                 stop=threading.Event(),
             )

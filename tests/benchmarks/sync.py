@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -66,16 +67,22 @@ def main() -> None:
 
 def run(library: Path, *arguments: str) -> tuple[float, dict[str, Any]]:
     """Run a command as a person would; returns wall seconds and its JSON."""
-    script = (
-        "import sys, resource, edgerag.cli.root as root; code = root.run(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
-    )
-    command = [sys.executable, "-c", script, "--library", str(library), "--json", *arguments]
+    command = [sys.executable, "-m", "edgerag", "--library", str(library), "--json", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     elapsed = time.perf_counter() - start
-    line, memory = done.stdout.splitlines()
-    return elapsed, json.loads(line) | {"peak_rss_mb": round(int(memory) / 1024)}
+    return elapsed, json.loads(done.stdout) | {"peak_rss_mb": peak_rss_mb()}
+
+
+def peak_rss_mb() -> int | None:
+    """Largest resident size of any child so far, in MB; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    scale = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * scale / 1e6)
 
 
 if __name__ == "__main__":

@@ -56,14 +56,14 @@ def test_the_same_prompt_gets_the_same_answer(generator: LlamaGenerator) -> None
     assert generator.last_run.finish == "length"
 
 
-def test_a_kept_prefix_changes_nothing_and_saves_whole_batches(generator: LlamaGenerator, tmp_path: Path) -> None:
+def test_a_kept_prefix_changes_nothing_and_saves_whole_steps(generator: LlamaGenerator, tmp_path: Path) -> None:
     first = (*LONG, PromptPart("Why?", False))
     second = (*LONG, PromptPart("When does it turn?", False))
     say(generator, first)
     with_prefix = say(generator, second)
     assert generator.last_run is not None
-    # 1 control token and 228 bytes are common: seven batches of 32.
-    assert generator.last_run.reused_tokens == 224
+    # 1 control token and 228 bytes are common: three steps of 64.
+    assert generator.last_run.reused_tokens == 192
     fresh = LlamaGenerator.open(write_tiny_model(tmp_path, favoured={END: -50.0}), name="fresh", threads=1)
     assert say(fresh, second) == with_prefix
     assert fresh.last_run is not None
@@ -111,11 +111,11 @@ def test_a_stop_string_spread_over_tokens_ends_the_answer_and_is_not_shown(
 
 def test_a_stop_flag_ends_the_prompt_after_one_batch(generator: LlamaGenerator) -> None:
     generator._reuse([0])  # forget what other tests left in memory
-    assert list(generator.stream(LONG, Sampling(max_tokens=8), StopAfter(2))) == []
+    assert list(generator.stream(LONG, Sampling(max_tokens=8), StopAfter(1))) == []
     assert generator.last_run is not None
     assert generator.last_run.finish == "interrupted"
     assert generator.last_run.generated_tokens == 0
-    assert len(generator._in_memory) == 64  # two looks at the flag, two batches, then no more
+    assert len(generator._in_memory) == 128  # one look at the flag, one batch, then no more
 
 
 def test_a_stop_flag_ends_the_answer_within_one_token(generator: LlamaGenerator) -> None:
@@ -257,6 +257,21 @@ def test_a_manifest_of_another_task_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(raw | {"task": "cross-encoder"}))
     with pytest.raises(ModelError, match="tiny is no generator"):
         LlamaGenerator.open(tmp_path, name="tiny")
+
+
+@pytest.mark.models
+def test_the_real_models_scores_are_the_same_to_the_last_bit_with_a_kept_prefix(installed_gguf: Path) -> None:
+    generator = LlamaGenerator.open(installed_gguf, name="smollm2-135m")
+    first, second = ((*LONG, *LONG[1:], *LONG[1:], PromptPart(text, False)) for text in ("Why is it?", "When is it?"))
+    fresh = say(generator, second, max_tokens=1), generator._context.logits().copy()
+    generator._in_memory = []
+    say(generator, first, max_tokens=1)
+    kept = say(generator, second, max_tokens=1), generator._context.logits().copy()
+    assert generator.last_run is not None
+    assert generator.last_run.reused_tokens >= 64
+    generator.close()
+    assert kept[0] == fresh[0]
+    assert (kept[1] == fresh[1]).all()
 
 
 @pytest.mark.models

@@ -52,7 +52,16 @@ class Bench:
         with self.library.writing() as writer:
             ids = {writer.add_source(path) for path in sources or [self.documents]}
             chosen = [source for source in self.library.sources() if source.id in ids]
-            return list(ingest(self.library, writer, chosen, embedder=self.embedder, settings=settings, stop=self.stop))
+            events = ingest(
+                self.library,
+                writer,
+                chosen,
+                embedder=self.embedder,
+                budget_tokens=settings.chunk_tokens,
+                settings=settings,
+                stop=self.stop,
+            )
+            return list(events)
 
     def paths(self) -> list[str]:
         return sorted(Path(path).name for path in self.library.document_states())
@@ -217,7 +226,15 @@ def test_stop_leaves_a_library_that_goes_on_where_it_stopped(bench: Bench) -> No
     with bench.library.writing() as writer:
         writer.add_source(bench.documents)
         sources = bench.library.sources()
-        events = ingest(bench.library, writer, sources, embedder=bench.embedder, settings=SETTINGS, stop=bench.stop)
+        events = ingest(
+            bench.library,
+            writer,
+            sources,
+            embedder=bench.embedder,
+            budget_tokens=64,
+            settings=SETTINGS,
+            stop=bench.stop,
+        )
         for event in events:
             if isinstance(event, IngestProgress) and event.done_files >= 1:
                 bench.stop.set()
@@ -330,7 +347,7 @@ def test_killed_process_leaves_a_sound_library(bench: Bench, tmp_path: Path) -> 
         "library = Library.open(Path(sys.argv[1]))\n"
         "with library.writing() as writer:\n"
         "    writer.add_source(Path(sys.argv[2]))\n"
-        "    for event in ingest(library, writer, library.sources(), embedder=FakeEmbedder(),\n"
+        "    for event in ingest(library, writer, library.sources(), embedder=FakeEmbedder(), budget_tokens=32,\n"
         "            settings=Settings(parse_workers=1, chunk_tokens=32), stop=threading.Event()):\n"
         "        print(event, flush=True)\n"
     )

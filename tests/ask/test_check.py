@@ -1,0 +1,181 @@
+"""What counts as supported: the brake on everything a generator says."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgerag.ask.check import Evidence, Verdict
+from edgerag.ask.extract import rank_sentences
+from tests.ask.builders import passage
+from tests.fakes import FakeEmbedder
+
+TESLA = (
+    "Nikola Tesla was an inventor. He was born in 1856 in Smiljan. Tesla died in New York in January 1943. "
+    "He never married. His induction motor was licensed by George Westinghouse for 60,000 dollars in 1888. "
+    "The Wardenclyffe tower was not completed. About 45 percent of his patents were filed in the United States."
+)
+LIGHTHOUSE = (
+    "瓦恩灯塔建于1847年，由工程师李明设计。灯塔高三十二米，不支持自动照明。2019年有百分之四十五的游客来自上海。"
+)
+
+
+def check(answer: str, question: str = "What is known?", text: str = TESLA, *, floor: float = 0.5) -> Verdict:
+    embedder = FakeEmbedder()
+    sentences = rank_sentences(question, [passage(text)], embedder=embedder, reranker=None)
+    vector = embedder.encode_query(answer).embedding
+    similarities = [float(vector @ sentence.embedding) for sentence in sentences]
+    return Evidence(question, sentences).check(answer, similarities, support_floor=floor)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "source"),
+    [
+        pytest.param(
+            "Where did Tesla die?", "Tesla died in New York.", "Tesla died in New York in January 1943.", id="words"
+        ),
+        pytest.param(
+            "When did Tesla die?", "He died in January 1943.", "Tesla died in New York in January 1943.", id="pronoun"
+        ),
+        pytest.param(
+            "When was Nikola Tesla born?",
+            "Nikola Tesla was born in 1856.",
+            "He was born in 1856 in Smiljan.",
+            id="the question's name stands elsewhere in the passage",
+        ),
+        pytest.param(
+            "How much was paid for the licence?",
+            "George Westinghouse licensed the induction motor for 60000 dollars.",
+            "His induction motor was licensed by George Westinghouse for 60,000 dollars in 1888.",
+            id="1,000 is 1000",
+        ),
+        pytest.param("When was Tesla born?", "1856.", "He was born in 1856 in Smiljan.", id="a bare number"),
+        pytest.param(
+            "Was the tower completed?",
+            "The Wardenclyffe tower wasn't completed.",
+            "The Wardenclyffe tower was not completed.",
+            id="negation kept",
+        ),
+        pytest.param(
+            "Where were they filed?",
+            "45% of his patents were filed in the United States.",
+            "About 45 percent of his patents were filed in the United States.",
+            id="percent sign",
+        ),
+    ],
+)
+def test_what_stands_in_a_sentence_is_supported_by_it(question: str, answer: str, source: str) -> None:
+    verdict = check(answer, question)
+    assert [sentence.text for sentence in verdict.supports] == [source]
+    assert verdict.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        pytest.param(
+            "When did Tesla die?", "Tesla died in New York in January 1944.", "number 1944 does not occur", id="number"
+        ),
+        pytest.param("When was Tesla born?", "Tesla was born in 1943.", "", id="a number of another event"),
+        pytest.param(
+            "Where did Tesla die?", "Tesla died in Chicago in January 1943.", "name chicago does not occur", id="name"
+        ),
+        pytest.param(
+            "Who licensed it?",
+            "Thomas Edison licensed his induction motor.",
+            "name thomas edison",
+            id="name at the start",
+        ),
+        pytest.param("Was the tower completed?", "The Wardenclyffe tower was completed.", "denied", id="negation lost"),
+        pytest.param("Where did he die?", "Tesla never died in New York.", "denied", id="negation invented"),
+        pytest.param("What is it?", 'His motor was called "the dragon" in 1888.', "dragon", id="quoted term"),
+        pytest.param(
+            "How many?", "About 45 of his patents were filed in the United States.", "number 45", id="no percentage"
+        ),
+        pytest.param(
+            "What did he invent?", "His radio telescope was licensed by George Westinghouse.", "", id="another thing"
+        ),
+        pytest.param("Who?", "The weather will be fine tomorrow.", "", id="unrelated"),
+        pytest.param("Where in New York did Tesla die?", "In New York.", "only repeats the question", id="repetition"),
+        pytest.param("When was Tesla born?", "1943.", "speaks of something else", id="a bare number of another event"),
+        pytest.param(
+            "How was it licensed?",
+            "His induction motor was licensed by George Westinghouse for 60,000 dollars in 1888, "
+            "which angered investors.",
+            "does not say `which angered investors.`",
+            id="an invented clause on a faithful sentence",
+        ),
+        pytest.param("Who?", "NATO was an inventor.", "name nato", id="acronym"),
+        pytest.param("Who?", "...", "nothing that can be checked", id="no words"),
+        pytest.param(
+            "When was Tesla born in Ohio?",
+            "Tesla was born in Ohio in 1856.",
+            "name ohio does not occur",
+            id="a name that only the question holds",
+        ),
+        pytest.param(
+            "How did it cost 70,000 dollars?",
+            "His motor was licensed for 70,000 dollars.",
+            "number 70,000 does not occur",
+            id="a number that only the question holds",
+        ),
+    ],
+)
+def test_what_does_not_stand_there_is_unsupported(question: str, answer: str, reason: str) -> None:
+    verdict = check(answer, question)
+    assert verdict.supports == ()
+    assert verdict.reason != ""
+    assert reason in verdict.reason
+
+
+def test_two_statements_may_rest_on_two_sentences() -> None:
+    verdict = check("Tesla was born in Smiljan in 1856 and died in New York in 1943.", "Who was Tesla?")
+    assert {sentence.text for sentence in verdict.supports} == {
+        "He was born in 1856 in Smiljan.",
+        "Tesla died in New York in January 1943.",
+    }
+
+
+def test_two_sentences_never_support_one_mixed_statement() -> None:
+    assert check("Tesla was born in 1943 and died in 1856.", "Who was Tesla?").supports == ()
+
+
+def test_a_pronoun_does_not_tie_one_sentences_deed_to_another_sentences_people() -> None:
+    text = "The dukes fled to Varn in 1912. The bandits burned the old harbour in 1913."
+    assert check("The dukes fled to Varn in 1912 and they burned the old harbour in 1913.", text=text).supports == ()
+
+
+def test_the_floor_is_the_callers() -> None:
+    answer = "Tesla died in New York."
+    assert check(answer, "Where?", floor=0.3).supports
+    assert check(answer, "Where?", floor=1.0).supports == ()
+
+
+def test_checking_against_nothing_supports_nothing() -> None:
+    assert Evidence("Who?", []).check("Tesla died.", [], support_floor=0.0).supports == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        pytest.param("灯塔建于1847年。", True, id="words"),
+        pytest.param("灯塔建于1848年。", False, id="number"),
+        pytest.param("灯塔由工程师李明设计。", True, id="name"),
+        pytest.param("灯塔由工程师王强设计。", False, id="another name"),
+        pytest.param("2019年有百分之四十五的游客来自北京。", False, id="another place in a faithful sentence"),
+        pytest.param("瓦恩灯塔建于1847年由工程师王强设计。", False, id="another name in a faithful sentence"),
+        pytest.param("灯塔高32米。", True, id="Chinese numerals"),
+        pytest.param("灯塔高33米。", False, id="another number"),
+        pytest.param("灯塔支持自动照明。", False, id="negation lost"),
+        pytest.param("灯塔不支持自动照明。", True, id="negation kept"),
+        pytest.param("2019年45%的游客来自上海。", True, id="percent"),
+        pytest.param("2019年45%的游客来自北京。", False, id="place"),
+    ],
+)
+@pytest.mark.parametrize("with_cosine", [True, False], ids=["cosine", "terms alone"])
+def test_chinese_is_checked_as_strictly(answer: str, is_supported: bool, with_cosine: bool) -> None:
+    embedder = FakeEmbedder()
+    sentences = rank_sentences("灯塔是怎样的？", [passage(LIGHTHOUSE)], embedder=embedder, reranker=None)
+    vector = embedder.encode_query(answer).embedding
+    similarities = [float(vector @ sentence.embedding) for sentence in sentences] if with_cosine else None
+    verdict = Evidence("灯塔是怎样的？", sentences).check(answer, similarities, support_floor=0.5)
+    assert bool(verdict.supports) is is_supported, verdict.reason
