@@ -57,7 +57,7 @@ models: .demo/models/smollm2-135m/manifest.json
 demo: install models
 	@echo "The library of this demonstration is .demo/library, its generator is in .demo/models."
 	$(DEMO) add examples
-	$(DEMO) ask "How much can one mule carry?"
+	$(DEMO) ask "What does a night cost for members?"
 	@echo "The default generator knows little but English; --extractive answers in the words of the documents."
 	$(DEMO) ask --extractive "观测员每天几点读取雨量计?"
 	@echo "Your turn: $(BIN)/edgerag models pull smollm2-135m (for yourself), $(BIN)/edgerag add FOLDER, $(BIN)/edgerag ask QUESTION"

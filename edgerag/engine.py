@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from edgerag import paths
 from edgerag.config import Settings, load_settings
@@ -23,16 +22,14 @@ from edgerag.datatypes import (
     Sampling,
     SearchResult,
 )
-from edgerag.errors import DocumentError, EdgeragError, LibraryError
-from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
-from edgerag.storage.library import INDEX_FOLDER, Library, StoredText
+from edgerag.errors import DocumentError, LibraryError, ModelError
+from edgerag.open_models import OpenModels
+from edgerag.protocols import Generator, StopFlag
+from edgerag.storage.library import Library, StoredText
 
 if TYPE_CHECKING:
-    # The search path imports neither parsers nor llama.cpp; each import below stands where it is first needed.
+    # Each import below stands where it is first needed: a search loads no parser, a sync no model.
     from edgerag.ask.retrieve import Retriever
-    from edgerag.models.store import InstalledModel
-    from edgerag.storage.vector_index import VectorIndex
-    from edgerag.storage.vectors import LibraryVectors
 
 Part = TypeVar("Part")
 Mode = Literal["hybrid", "lexical", "vector"]
@@ -41,46 +38,13 @@ SPECIAL_TOKENS = 4
 """Room in a model's longest input for its special tokens; BERT's two and the four of a RoBERTa pair fit."""
 
 
-class _made_once(Generic[Part]):  # noqa: N801 - used like `property`
-    """A part of the engine that is made when first read, by one thread only; the others wait for it.
-
-    `functools.cached_property` has no lock since Python 3.12, and two copies of a model are one too many.
-    """
-
-    def __init__(self, make: Callable[[Any], Part]) -> None:
-        self._make = make
-        self.__doc__ = make.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, engine: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, engine: Engine, owner: type) -> Part: ...
-    def __get__(self, engine: Engine | None, owner: type) -> Self | Part:
-        if engine is None:
-            return self
-        with engine._guard:
-            lock = engine._locks.setdefault(self._name, threading.RLock())
-        with lock:  # one for each part: the index is read while the embedder loads
-            if self._name not in engine._parts:
-                engine._parts[self._name] = self._make(engine)
-            part: Part = engine._parts[self._name]
-            return part
-
-
 class Engine:
     """An open library with its models. Models load when first needed; searches may run in several threads."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
         self.settings = settings
-        self._guard = threading.RLock()
-        self._parts: dict[str, Any] = {}
-        self._locks: dict[str, threading.RLock] = {}
-        self._preloading: list[threading.Thread] = []
-        self._generators: dict[str, Generator] = {}
+        self.models = OpenModels(library, settings)
 
     @classmethod
     def open(cls, path: PathLike | None = None, *, settings: Settings | None = None, create: bool = True) -> Engine:
@@ -94,14 +58,7 @@ class Engine:
 
     def close(self) -> None:
         """Close the library and release the models."""
-        for thread in self._preloading:
-            thread.join()
-        with self._guard:
-            for part in (*reversed(self._parts.values()), *self._generators.values()):
-                if hasattr(part, "close"):
-                    part.close()
-            self._parts.clear()
-            self._generators.clear()
+        self.models.close()
         self.library.close()
 
     def __enter__(self) -> Engine:
@@ -111,81 +68,6 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    # --- models -----------------------------------------------------------------------------------
-
-    @_made_once
-    def _embedding_model(self) -> InstalledModel:
-        from edgerag.models.store import find
-
-        return find(self.settings.embedder, "embedding")
-
-    @_made_once
-    def embedder(self) -> Embedder:
-        """The embedding model of the settings."""
-        from edgerag.inference.embedder import OnnxEmbedder
-
-        return OnnxEmbedder.open(self._embedding_model.folder, threads=self.settings.threads)
-
-    @_made_once
-    def reranker(self) -> Reranker | None:
-        """The reranker of the settings; None for `none`."""
-        from edgerag.inference.embedder import OnnxEmbedder
-        from edgerag.inference.reranker import CrossEncoderReranker, MaxSimReranker
-
-        if self.settings.reranker == "none":
-            return None
-        if self.settings.reranker == "maxsim":
-            embedder = self.embedder
-            assert isinstance(embedder, OnnxEmbedder)
-            return MaxSimReranker(embedder)
-        from edgerag.models.store import find
-
-        model = find(self.settings.reranker, "cross-encoder")
-        return CrossEncoderReranker.open(model.folder, threads=self.settings.threads)
-
-    def generator(self, name: str | None = None) -> Generator | None:
-        """A generator by name, or that of the settings, or the first that is installed; None where there is none.
-
-        Raises:
-            ModelError: A named one is missing, damaged or does not fit into memory.
-        """
-        from edgerag.models.store import find, installed
-
-        wanted = name or self.settings.generator
-        if not wanted:
-            available = installed("generator")
-            if not available:
-                return None
-            wanted = available[0].name
-        with self._guard:
-            model = find(wanted, "generator")
-            if model.name not in self._generators:
-                from edgerag.inference.generator import LlamaGenerator  # 0.2 s
-
-                self._generators[model.name] = LlamaGenerator.open(
-                    model.file("model"),
-                    name=model.name,
-                    threads=self.settings.threads,
-                    context_tokens=self.settings.context_tokens,
-                )
-            return self._generators[model.name]
-
-    def preload(self) -> None:
-        """Load the embedder and the vectors in the background, while this thread does something else.
-
-        Hashing and optimising the model and reading the database release the interpreter's lock: on two cores a program
-        that is started for one search saves most of that time. An error shows when the part is used.
-        """
-
-        def load(part: Callable[[], object]) -> None:
-            with contextlib.suppress(EdgeragError):
-                part()
-
-        for part in (lambda: self.embedder, lambda: self.index.preload()):
-            thread = threading.Thread(target=load, args=(part,), name="preload", daemon=True)
-            thread.start()
-            self._preloading.append(thread)
 
     # --- adding -----------------------------------------------------------------------------------
 
@@ -221,8 +103,8 @@ class Engine:
         from edgerag.ingest.pipeline import ingest
 
         flag = stop or threading.Event()
-        manifest = self._embedding_model.manifest
-        embedder = DeferredEmbedder(manifest, lambda: self.embedder)
+        manifest = self.models.embedding_model.manifest
+        embedder = DeferredEmbedder(manifest, lambda: self.models.embedder)
         budget_tokens = min(self.settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
         with self.library.writing() as writer:
             if new_sources is None:
@@ -244,12 +126,12 @@ class Engine:
                 if isinstance(event, IngestSummary) and not event.interrupted and self._needs_snapshot(event.chunks):
                     yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
                     # A failure (a full disk, say) is logged, and searches say that they compare every vector.
-                    self.index.build_snapshot(stop=flag)
+                    self.models.index.build_snapshot(stop=flag)
                 yield event
 
     def _needs_snapshot(self, num_chunks: int) -> bool:
         # The count first: a small library never has one, and the index would read every vector to say so.
-        return num_chunks > self.settings.exact_scan_limit and self.index.needs_snapshot()
+        return num_chunks > self.settings.exact_scan_limit and self.models.index.needs_snapshot()
 
     def remove(self, path: PathLike) -> int:
         """Forget a source and everything derived from it.
@@ -276,33 +158,10 @@ class Engine:
 
     # --- asking -----------------------------------------------------------------------------------
 
-    @_made_once
-    def vectors(self) -> LibraryVectors:
-        """The library's embeddings of this embedder."""
-        from edgerag.storage.vectors import LibraryVectors
-
-        manifest = self._embedding_model.manifest
-        return LibraryVectors(self.library, fingerprint=manifest.fingerprint, dim=manifest.dim)
-
-    @_made_once
-    def index(self) -> VectorIndex:
-        """The vector search."""
-        from edgerag.storage.vector_index import VectorIndex
-
-        return VectorIndex(
-            self.library.folder / INDEX_FOLDER,
-            self.vectors,
-            dim=self._embedding_model.manifest.dim,
-            fingerprint=self._embedding_model.manifest.fingerprint,
-            exact_scan_limit=self.settings.exact_scan_limit,
-            ef=self.settings.hnsw_ef,
-        )
-
-    @_made_once
     def _retriever(self) -> Retriever:
         from edgerag.ask.retrieve import Retriever
 
-        return Retriever(self.library, settings=self.settings, models=self)
+        return Retriever(self.library, settings=self.settings, models=self.models)
 
     def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True) -> SearchResult:
         """Find the passages that fit a query best.
@@ -311,7 +170,7 @@ class Engine:
             ValueError: The query is blank or `top_k` is not positive.
             LibraryError, ModelError: Something needed cannot be read.
         """
-        return self._retriever.retrieve(query, top_k=top_k, mode=mode, rerank=rerank)
+        return self._retriever().retrieve(query, top_k=top_k, mode=mode, rerank=rerank)
 
     def ask(
         self,
@@ -348,20 +207,40 @@ class Engine:
         """`ask` as a generator of events, the last of which is an `Answer`."""
         from edgerag.ask.pipeline import ask
 
-        generator = None if extractive else self.generator(model)
+        generator, no_generator = (None, "") if extractive else self._generator_for(question, model)
         yield from ask(
             question,
-            retrieve=lambda query: self._retriever.retrieve(query, top_k=10),
-            embedder=self.embedder,
-            reranker=self.reranker,
+            retrieve=lambda query: self._retriever().retrieve(query, top_k=10),
+            embedder=self.models.embedder,
+            reranker=self.models.reranker,
             generator=generator,
             settings=self.settings,
             extractive=extractive,
             sampling=sampling or default_sampling(self.settings),
             stop=stop or threading.Event(),
+            no_generator=no_generator,
             timeout_s=self.settings.generate_timeout_s,
             document_text=lambda document_id: self.library.document_text(document_id).text,
         )
+
+    def _generator_for(self, question: str, name: str | None) -> tuple[Generator | None, str]:
+        """The generator, or why there is none; a generator that was asked for by name must work.
+
+        Raises:
+            ModelError: The named one is missing or damaged.
+        """
+        from edgerag.ask.pipeline import NO_GENERATOR
+        from edgerag.scripts import knows_script
+
+        if name is not None:
+            return self.models.generator(name), NO_GENERATOR
+        try:
+            model = self.models.generator_model()
+            if model is not None and not knows_script(model.manifest.languages, question):
+                return None, f"generate: {model.name} does not write the language of this question"
+            return self.models.generator(), NO_GENERATOR
+        except ModelError as error:
+            return None, f"generate: {error} {error.hint}".strip()
 
     # --- looking after ----------------------------------------------------------------------------
 
@@ -384,10 +263,10 @@ class Engine:
         with self.library.writing() as writer:
             with writer.transaction():
                 lexical.rebuild(self.library.connection())
-            self.index.discard_snapshots()
-            if self.index.needs_snapshot():
+            self.models.index.discard_snapshots()
+            if self.models.index.needs_snapshot():
                 flag = stop or threading.Event()
-                outcome = self.index.build_snapshot(stop=flag)
+                outcome = self.models.index.build_snapshot(stop=flag)
                 if not outcome.is_built and not flag.is_set():
                     raise LibraryError(
                         f"The vector index could not be built: {outcome.reason}.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
+CJK_LANGUAGES = frozenset({"zh", "ja", "ko", "*"})
 _RANGES = (
     "\u1100-\u11ff"  # Hangul Jamo: what macOS makes of Korean file names and texts
     "\u2e80-\u2fdf"  # radicals: PDF fonts often map ideographs to these
@@ -56,6 +57,15 @@ def cjk_share(text: str) -> float:
     num_cjk = len(_cjk_char().findall(text))
     num_letters = sum(len(run) for run in _LETTERS.findall(_cjk_char().sub(" ", text)))
     return num_cjk / (num_cjk + num_letters) if num_cjk else 0.0
+
+
+def knows_script(languages: Collection[str], text: str) -> bool:
+    """Whether a model of these languages (ISO 639-1, or `*`) was trained on the script of a text.
+
+    Only CJK is told from the rest: for it, the cosines of an English embedder are close to noise and the sentences of a
+    small English generator are garbled.
+    """
+    return cjk_share(text) <= 0.5 or not CJK_LANGUAGES.isdisjoint(languages)
 
 
 def segment_scripts(text: str) -> Iterator[tuple[str, bool]]:

@@ -87,7 +87,7 @@ def test_one_model_serves_many_threads(documents: Path, tmp_path: Path) -> None:
         def search(_: int) -> tuple[int, str]:
             barrier.wait()
             passages = library.search("pruning the apple trees").passages
-            return id(library.embedder), passages[0].chunk.text
+            return id(library.models.embedder), passages[0].chunk.text
 
         with ThreadPoolExecutor(6) as pool:
             found = list(pool.map(search, range(6)))
@@ -139,3 +139,14 @@ def test_closed_library_says_so(tmp_path: Path) -> None:
     library.close()
     with pytest.raises(LibraryError, match="closed"):
         library.search("anything")
+
+
+def test_generator_that_cannot_be_loaded_leaves_the_extractive_answer_and_says_so(
+    documents: Path, tmp_path: Path
+) -> None:
+    with edgerag.open_library(tmp_path / "library", settings=Settings(generator="no-such")) as library:
+        library.add([documents])
+        answer = library.ask("When does the lease end?")
+    assert "28 February 2027" in answer.text
+    assert answer.model is None
+    assert answer.degraded[0].startswith("generate: No model called no-such is installed.")

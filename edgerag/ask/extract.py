@@ -11,14 +11,13 @@ from edgerag.ask.answer_type import answer_type_fits
 from edgerag.ask.terms import content_terms, coverage, rarity, terms
 from edgerag.datatypes import Passage
 from edgerag.protocols import Embedder, RerankCandidate, Reranker
-from edgerag.scripts import cjk_share
+from edgerag.scripts import knows_script
 from edgerag.sentences import split_sentences
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CJK_LANGUAGES = frozenset({"zh", "ja", "ko", "*"})
 TOP_PASSAGES = 3
 """Passages whose sentences are looked at: with five the best sentence was right no more often (XQuAD en)."""
 MAX_SENTENCES = 48
@@ -90,7 +89,7 @@ def rank_sentences(
             RerankCandidate(text, encoding.token_codes) for text, encoding in zip(texts, encodings, strict=True)
         ]
         rerank = _min_max([float(score) for score in reranker.score(question, candidates)])
-    rerank_weight = RERANK_WEIGHT * (1.0 if knows_script(embedder, question) else FOREIGN_SHARE)
+    rerank_weight = RERANK_WEIGHT * (1.0 if knows_script(embedder.languages, question) else FOREIGN_SHARE)
 
     wanted = content_terms(question)
     sentence_terms = [frozenset(terms(text)) for text in texts]
@@ -126,11 +125,6 @@ def best_sentences(ranked: Sequence[EvidenceSentence], *, top_k: int = 2) -> lis
 
 RUNNER_UP_SHARE = 0.3
 """Below this share of the best score a second sentence only dilutes the answer."""
-
-
-def knows_script(embedder: Embedder, text: str) -> bool:
-    """Whether the embedder was trained on the script of a text; its cosines are close to noise otherwise."""
-    return cjk_share(text) <= 0.5 or bool(CJK_LANGUAGES & set(embedder.languages))
 
 
 def _candidate_spans(passages: Sequence[Passage]) -> list[tuple[Passage, int, int]]:

@@ -14,7 +14,7 @@ from edgerag.ask.abstain import evidence_score
 from edgerag.ask.answer_stream import SentenceStream, declines
 from edgerag.ask.check import Evidence
 from edgerag.ask.cite import CitationBook
-from edgerag.ask.extract import EvidenceSentence, best_sentences, knows_script, rank_sentences
+from edgerag.ask.extract import EvidenceSentence, best_sentences, rank_sentences
 from edgerag.ask.prompt import TEMPLATE_MARGIN_TOKENS, build_prompt, choose_evidence, stop_strings
 from edgerag.config import Settings
 from edgerag.datatypes import (
@@ -32,6 +32,7 @@ from edgerag.datatypes import (
 )
 from edgerag.errors import LibraryError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
+from edgerag.scripts import knows_script
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def ask(
     sampling: Sampling,
     stop: StopFlag,
     document_text: Callable[[int], str] | None = None,
+    no_generator: str = NO_GENERATOR,
     timeout_s: float = GENERATE_TIMEOUT_S,
 ) -> Iterator[AskEvent]:
     """Answer a question from the passages that are found for it.
@@ -64,6 +66,7 @@ def ask(
         extractive: The best sentences themselves; the generator is not asked.
         sampling: The prompt's own stop strings are added to its.
         stop: Ends the answer early; what was checked until then stays.
+        no_generator: What `degraded` says where a generator was wanted and there is none.
         document_text: Parsed text by document id; each quote is then compared with it.
         timeout_s: For the generator.
 
@@ -91,7 +94,7 @@ def ask(
     if extractive:
         yield from run.extract()
     elif generator is None:
-        run.degraded.append(NO_GENERATOR)
+        run.degraded.append(no_generator)
         yield from run.extract()
     else:
         yield from run.generate(generator, sampling, timeout_s)
@@ -179,7 +182,7 @@ class _Run:
             self._question,
             self._passages,
             self._ranked,
-            knows_script=knows_script(self._embedder, self._question),
+            knows_script=knows_script(self._embedder.languages, self._question),
         )
         self._notes["evidence_score"] = round(score, 4)
         self.abstains = not self._ranked or score < self._settings.min_evidence
@@ -266,7 +269,7 @@ class _Run:
         return SentenceChecked(sentence, ())
 
     def _similarities(self, text: str) -> list[float] | None:
-        if not knows_script(self._embedder, text):
+        if not knows_script(self._embedder.languages, text):
             return None
         embedding = self._embedder.encode_documents([text])[0].embedding
         return [float(embedding @ sentence.embedding) for sentence in self._ranked]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from edgerag.ask.freshness import FreshnessCheck
 from edgerag.ask.fuse import fuse_convex, fuse_rerank
@@ -15,14 +15,16 @@ from edgerag.config import Settings
 from edgerag.datatypes import Chunk, Document, Hit, Passage, Scores, SearchResult
 from edgerag.errors import ModelError
 from edgerag.protocols import Embedder, RerankCandidate, Reranker
-from edgerag.scripts import cjk_share
+from edgerag.scripts import knows_script
 from edgerag.storage import lexical
 from edgerag.storage.library import Library
-from edgerag.storage.vector_index import VectorIndex
-from edgerag.storage.vectors import LibraryVectors
+
+if TYPE_CHECKING:
+    # numpy, 50 ms: a lexical search does without, and any other loads it beside the lexical one.
+    from edgerag.storage.vector_index import VectorIndex
+    from edgerag.storage.vectors import LibraryVectors
 
 Mode = Literal["hybrid", "lexical", "vector"]
-CJK_LANGUAGES = frozenset({"zh", "ja", "ko", "*"})
 FOREIGN_VECTOR_SHARE = 0.1
 """What is left of the vector weight for a question in a script that the embedder was not trained on: its cosines are
 close to noise there (`python -m tests.benchmarks.retrieval` on XQuAD zh, in the README)."""
@@ -162,9 +164,7 @@ class Retriever:
 
     def _vector_weight(self, query: str) -> float:
         weight = self._settings.vector_weight
-        if CJK_LANGUAGES & set(self._models.embedder.languages):
-            return weight
-        return weight * (FOREIGN_VECTOR_SHARE if cjk_share(query) > 0.5 else 1.0)
+        return weight * (1.0 if knows_script(self._models.embedder.languages, query) else FOREIGN_VECTOR_SHARE)
 
     def _load_fresh(self, run: _Run, chunk_ids: list[int], wanted: int) -> dict[int, tuple[Document, Chunk]]:
         """Load the best `wanted` chunks whose rows are sound and whose files are as they were read."""

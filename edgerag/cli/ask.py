@@ -20,6 +20,7 @@ from edgerag.datatypes import (
     Answer,
     AnswerDelta,
     AnswerReplaced,
+    AnswerSentence,
     AskEvent,
     PassagesFound,
     SentenceChecked,
@@ -76,7 +77,7 @@ def ask(
         stop=(*settings.stop, *stop),
     )
     with stop_on_interrupt() as flag, Engine.open(context.library, settings=settings, create=False) as engine:
-        engine.preload()
+        engine.models.preload()
         events = engine.stream_ask(question, extractive=extractive, model=model, sampling=sampling, stop=flag)
         if context.as_json:
             answer = _stream_json(events) if stream else _only_answer(events)
@@ -132,6 +133,10 @@ class _Printer:
         self._status_shown = False
         self._last_status = 0.0
         self._num_deltas = 0
+        self._held: list[AnswerSentence] = []
+        """Unsupported sentences at the beginning, shown only once a supported one follows: without one the whole answer
+        is withdrawn, and nobody should have read it."""
+        self._has_support = False
 
     def run(self, events: Iterator[AskEvent]) -> Answer:
         self._status("searching …")
@@ -144,16 +149,13 @@ class _Printer:
                     self._status(f"writing and checking … {self._num_deltas} tokens")
                 case SentenceChecked(sentence, _):
                     self._clear_status()
-                    marks = "".join(f"[{marker}]" for marker in sentence.markers)
-                    text = safe_line(sentence.text)
-                    if sentence.is_supported:
-                        click.echo(f"{text} {self._styled(marks, 'green')}")
-                    else:
-                        reason = f": {safe_line(sentence.reason)}" if sentence.reason else ""
-                        click.echo(f"{text} {self._styled(f'[unsupported{reason}]', 'yellow')}")
-                    sys.stdout.flush()
+                    self._has_support = self._has_support or sentence.is_supported
+                    self._held.append(sentence)
+                    if self._has_support:
+                        self._show_held()
                 case AnswerReplaced(reason):
                     self._clear_status()
+                    self._held.clear()
                     click.echo(self._styled(f"({safe_line(reason)}; the documents themselves say:)", "yellow"))
                 case Answer():
                     self._clear_status()
@@ -161,7 +163,20 @@ class _Printer:
                     return event
         raise AssertionError("a stream of events ends with its answer")
 
+    def _show_held(self) -> None:
+        for sentence in self._held:
+            text = safe_line(sentence.text)
+            if sentence.is_supported:
+                marks = "".join(f"[{marker}]" for marker in sentence.markers)
+                click.echo(f"{text} {self._styled(marks, 'green')}")
+            else:
+                reason = f": {safe_line(sentence.reason)}" if sentence.reason else ""
+                click.echo(f"{text} {self._styled(f'[unsupported{reason}]', 'yellow')}")
+        self._held.clear()
+        sys.stdout.flush()
+
     def _end(self, answer: Answer) -> None:
+        self._show_held()
         if answer.abstained:
             click.echo("Your documents do not seem to answer this.")
             if answer.passages:

@@ -35,7 +35,7 @@ def bench(context: CliContext, queries: int, generate: bool) -> None:
         figures["embedding"] = _embedding(engine, texts)
         context.note("searching …")
         figures["search"] = _search(engine, _questions(texts, queries))
-        if generate and (generator := engine.generator()) is not None:
+        if generate and (generator := engine.models.generator()) is not None:
             context.note(f"generating with {generator.name} …")
             figures["generation"] = _generation(engine, _questions(texts, GENERATED_QUESTIONS))
     if context.as_json:
@@ -72,8 +72,8 @@ def _questions(texts: list[str], number: int) -> list[str]:
 
 
 def _embedding(engine: Engine, texts: list[str]) -> dict[str, Any]:
-    engine.embedder.encode_documents(texts[:2])
-    elapsed = _elapsed_s(lambda: engine.embedder.encode_documents(texts))
+    engine.models.embedder.encode_documents(texts[:2])
+    elapsed = _elapsed_s(lambda: engine.models.embedder.encode_documents(texts))
     return {"chunks_per_s": round(len(texts) / elapsed, 1), "mean_chars": sum(map(len, texts)) // len(texts)}
 
 

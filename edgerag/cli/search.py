@@ -49,7 +49,7 @@ def search(
         raise click.BadParameter("must not be blank.", param_hint="QUERY")
     with Engine.open(context.library, settings=context.settings(), create=False) as engine:
         if mode != "lexical" or not no_rerank:
-            engine.preload()
+            engine.models.preload()
         result = engine.search(query, top_k=top_k, mode=cast(Mode, mode), rerank=not no_rerank)
     if context.as_json:
         context.print_json(search_json(result, explain=explain))

@@ -33,11 +33,14 @@ class OnnxTraits:
     precision: str = "float32"
 
 
-def describe_gguf(file: Path, *, name: str, license_name: str, source: dict[str, Any]) -> Manifest:
+def describe_gguf(
+    file: Path, *, name: str, license_name: str, source: dict[str, Any], languages: tuple[str, ...] = ("*",)
+) -> Manifest:
     """Manifest of a GGUF file.
 
     Args:
         license_name: Empty: what the file says.
+        languages: ISO 639-1 codes of those it writes well, or `*`.
 
     Raises:
         ModelError: Damaged, or no language model.
@@ -57,6 +60,7 @@ def describe_gguf(file: Path, *, name: str, license_name: str, source: dict[str,
         license=license_name or header.license or "unknown",
         max_tokens=header.context_tokens,
         precision=header.file_type or "unknown",
+        languages=languages,
         source={**source, "architecture": header.architecture, "parameters": header.parameter_count},
     )
 

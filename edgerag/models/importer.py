@@ -63,7 +63,9 @@ def _import_gguf(source: Path, name: str, options: ImportOptions, stop: StopFlag
         copy = folder / f"{_name_from(source.stem)}.gguf"
         copy_file(source, copy, stop)
         origin = {"kind": "file", "file": source.name}
-        manifest = describe_gguf(copy, name=name, license_name=options.license, source=origin)
+        manifest = describe_gguf(
+            copy, name=name, license_name=options.license, source=origin, languages=options.languages
+        )
         return install_files(name, {"model": copy}, manifest)
 
 

@@ -94,7 +94,11 @@ def _describe(entry: CatalogueEntry, fetched: Fetched) -> Manifest:
     try:
         if entry.task == "generator":
             return describe_gguf(
-                fetched.files["model"], name=entry.name, license_name=entry.license, source=fetched.origin
+                fetched.files["model"],
+                name=entry.name,
+                license_name=entry.license,
+                source=fetched.origin,
+                languages=entry.languages,
             )
         traits = OnnxTraits(
             task=entry.task,

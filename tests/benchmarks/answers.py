@@ -126,7 +126,7 @@ def run_ask(library: Engine, question: str, result: SearchResult | None = None, 
     events = ask(
         question,
         retrieve=lambda _: found,
-        embedder=library.embedder,
+        embedder=library.models.embedder,
         reranker=library.reranker,
         generator=generator,
         settings=library.settings,
@@ -195,7 +195,7 @@ def _score(library: Engine, question: str, result: SearchResult) -> float:
 
 
 def measure_generated(library: Engine, questions: list[Question], model: str | None, verbose: bool) -> dict[str, Any]:
-    generator = library.generator(model)
+    generator = library.models.generator(model)
     if generator is None:
         sys.exit("No generator is installed: edgerag models pull smollm2-135m")
     totals: collections.Counter[str] = collections.Counter()
