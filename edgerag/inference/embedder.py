@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,8 +77,11 @@ class OnnxEmbedder:
             ModelError: Something is missing, damaged, or not an embedding model.
         """
         manifest = read_manifest(folder)
-        tokenizer = ModelTokenizer.open(folder, manifest)
-        return cls(manifest, OnnxModel.open(folder, manifest), tokenizer, threads=threads)
+        # Side by side: both release the interpreter's lock for most of their time.
+        with ThreadPoolExecutor(1) as pool:
+            tokenizer = pool.submit(ModelTokenizer.open, folder, manifest)
+            model = OnnxModel.open(folder, manifest)
+        return cls(manifest, model, tokenizer.result(), threads=threads)
 
     @property
     def name(self) -> str:
