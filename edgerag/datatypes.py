@@ -95,9 +95,6 @@ class Encoding:
     """The token embeddings, packed for late interaction (see `edgerag.inference.token_codes`)."""
 
 
-# --- library --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Document:
     """A source file as the library knows it."""
@@ -263,9 +260,6 @@ def render_sentence(sentence: AnswerSentence) -> str:
     return f"{sentence.text} {marks}"
 
 
-# --- events of long work --------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
     """Where an ingest is; sent a few times a second."""
@@ -279,6 +273,8 @@ class IngestProgress:
     chunks_per_s: float
     eta_s: float | None
     """None until there is enough to estimate from."""
+    done_share: float = 0.0
+    """Of all bytes to read, 0 to 1; texts that are being embedded count in part."""
 
 
 @dataclass(frozen=True, slots=True)

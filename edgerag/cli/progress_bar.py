@@ -52,8 +52,8 @@ class IngestBar:
         self._progress.update(
             self._task,
             description="reading",
-            total=event.total_files,
-            completed=event.done_files,
+            total=1.0,
+            completed=event.done_share,
             told=f"{event.done_files}/{event.total_files} files · {event.chunks_per_s:.0f} chunks/s{left} · {shown}",
         )
 

@@ -74,7 +74,9 @@ class Ingester:
         }
         current = str(batch.documents[-1].file.path)
         encodings: dict[bytes, Encoding] = {}
-        yield from self.encode(texts, encodings, current)
+        batch_bytes = sum(document.file.size_bytes for document in batch.documents)
+        yield from self.encode(texts, encodings, current, batch_bytes=batch_bytes)
+        self.meter.embedding_bytes = 0.0
         storing = time.perf_counter()
         known = self._writer.known_embeddings(self.fingerprint_id, list(texts))
         with self._writer.transaction():
@@ -91,13 +93,14 @@ class Ingester:
             yield progress
 
     def encode(
-        self, texts: dict[bytes, str], encodings: dict[bytes, Encoding], current_path: str
+        self, texts: dict[bytes, str], encodings: dict[bytes, Encoding], current_path: str, *, batch_bytes: int = 0
     ) -> Iterator[IngestProgress]:
         """Embed those texts that the library has no embedding for, longest first.
 
         Args:
             texts: By content key.
             encodings: Filled with what is not committed ahead.
+            batch_bytes: Size of the files that the texts are from; their progress is told in these.
         """
         known = self._writer.known_embeddings(self.fingerprint_id, list(texts))
         self.meter.done_chunks += len(known)
@@ -112,6 +115,7 @@ class Ingester:
             self._timings["embed"] = self._timings.get("embed", 0.0) + time.perf_counter() - encoding
             self.meter.done_chunks += len(some)
             self.meter.embedded_chunks += len(some)
+            self.meter.embedding_bytes = batch_bytes * (start + len(some)) / len(missing)
             if len(encodings) >= COMMIT_AHEAD:
                 self._writer.store_embeddings(self.fingerprint_id, encodings)
                 encodings.clear()

@@ -22,6 +22,8 @@ class ProgressMeter:
     done_bytes: int = 0
     done_chunks: int = 0
     embedded_chunks: int = 0
+    embedding_bytes: float = 0.0
+    """Share of the files that are being embedded at the moment."""
     started: float = field(default_factory=time.perf_counter)
     _last_event: float = 0.0
 
@@ -32,10 +34,11 @@ class ProgressMeter:
             return None
         self._last_event = now
         elapsed = now - self.started
+        # Bytes, not files: one long PDF outweighs a hundred notes.
+        done_share = min(1.0, (self.done_bytes + self.embedding_bytes) / self.total_bytes) if self.total_bytes else 0.0
         eta_s = None
-        if self.done_bytes and elapsed > ESTIMATE_AFTER_S:
-            # Bytes, not files: one long PDF outweighs a hundred notes.
-            eta_s = elapsed * (self.total_bytes - self.done_bytes) / self.done_bytes
+        if done_share and elapsed > ESTIMATE_AFTER_S:
+            eta_s = elapsed * (1.0 - done_share) / done_share
         return IngestProgress(
             stage,
             self.done_files,
@@ -44,4 +47,5 @@ class ProgressMeter:
             current_path,
             self.done_chunks / elapsed if elapsed > 0 else 0.0,
             eta_s,
+            done_share,
         )
