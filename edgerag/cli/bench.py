@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from edgerag.cli.context import CliContext
+from edgerag.cores import usable_cores
 from edgerag.engine import Engine
 from edgerag.errors import LibraryError
-from edgerag.inference.threads import usable_cores
 
 SAMPLE_CHUNKS = 64
 QUERY_WORDS = 8

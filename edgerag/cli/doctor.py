@@ -168,7 +168,7 @@ def _generator(context: CliContext) -> Finding:
 
 
 def _threads(context: CliContext) -> Finding:
-    from edgerag.inference.threads import usable_cores
+    from edgerag.cores import usable_cores
 
     chosen = context.settings().threads
     cores = usable_cores()

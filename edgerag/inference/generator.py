@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerag.cores import usable_cores
 from edgerag.datatypes import PromptPart, Sampling
 from edgerag.errors import ModelError
 from edgerag.inference.generator_family import detect_family
@@ -18,7 +19,7 @@ from edgerag.inference.generator_native import LlamaContext
 from edgerag.inference.generator_sampling import pick_token
 from edgerag.inference.generator_text import TextAssembler
 from edgerag.inference.manifest import MANIFEST_NAME, REINSTALL_HINT, hash_file, read_manifest
-from edgerag.inference.threads import usable_cores, worker_count
+from edgerag.inference.threads import worker_count
 from edgerag.protocols import StopFlag
 
 logger = logging.getLogger(__name__)

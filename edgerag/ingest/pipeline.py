@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgerag.config import Settings
+from edgerag.cores import usable_cores
 from edgerag.datatypes import FileFailed, IngestEvent, IngestSummary, ParsedDocument, ScannedFile
 from edgerag.errors import DocumentError
 from edgerag.ingest.batch import Batch, Ingester
@@ -192,8 +193,7 @@ def _hash_file(path: Path) -> str:
 def _num_parse_workers(settings: Settings) -> int:
     if settings.parse_workers:
         return settings.parse_workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_PARSE_WORKERS)
+    return min(usable_cores(), MOST_PARSE_WORKERS)
 
 
 def _count_time(timings: dict[str, float], stage: str, started: float) -> None:

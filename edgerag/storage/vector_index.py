@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgerag.cores import usable_cores
 from edgerag.datatypes import Hit
 from edgerag.errors import StaleIndexError
 from edgerag.protocols import StopFlag
@@ -86,7 +86,7 @@ class VectorIndex:
         self._source = source
         self._dim = dim
         self._fingerprint = fingerprint
-        self._threads = threads or _num_cores()
+        self._threads = threads or usable_cores()
         self._keeper = StateKeeper(
             folder, source, dim=dim, fingerprint=fingerprint, exact_scan_limit=exact_scan_limit, ef=ef
         )
@@ -198,7 +198,3 @@ class VectorIndex:
     def _recorded_name(self) -> str:
         record = self._source.snapshot_record()
         return record.file_name if record is not None else ""
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

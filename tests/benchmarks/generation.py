@@ -13,9 +13,9 @@ import time
 from typing import Any
 
 from edgerag.ask.families import FAMILIES
+from edgerag.cores import usable_cores
 from edgerag.datatypes import PromptPart, Sampling
 from edgerag.inference.generator import LlamaGenerator
-from edgerag.inference.threads import usable_cores
 from edgerag.models.store import find, installed
 
 FACT = "{number}. The lighthouse number {number} of the northern coast was built in {year} from grey granite."

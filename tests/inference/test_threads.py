@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgerag.inference import threads
-from edgerag.inference.threads import Workers, cgroup_quota, usable_cores, worker_count
+from edgerag import cores as cores_module
+from edgerag.cores import cgroup_quota, usable_cores
+from edgerag.inference.threads import Workers, worker_count
 
 
 def put(path: Path, text: str) -> None:
@@ -53,7 +54,7 @@ def test_cores_are_limited_by_affinity_and_quota(
     monkeypatch: pytest.MonkeyPatch, quota: float | None, cores: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setattr(threads, "cgroup_quota", lambda: quota)
+    monkeypatch.setattr(cores_module, "cgroup_quota", lambda: quota)
     assert usable_cores() == cores
 
 
