@@ -20,6 +20,11 @@ _PIECE_ENDS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"\s+"))
 
 
 def chunk_document(parsed: ParsedDocument, counter: TokenCounter, *, budget_tokens: int) -> list[ChunkDraft]:
+    """All of `iter_chunks` at once."""
+    return list(iter_chunks(parsed, counter, budget_tokens=budget_tokens))
+
+
+def iter_chunks(parsed: ParsedDocument, counter: TokenCounter, *, budget_tokens: int) -> Iterator[ChunkDraft]:
     """Cut a document into chunks of at most `budget_tokens` tokens, the heading line of `embedded_text` included.
 
     Every character that is not white space is in exactly one chunk. A chunk ends where a paragraph does, or a sentence
@@ -31,6 +36,10 @@ def chunk_document(parsed: ParsedDocument, counter: TokenCounter, *, budget_toke
 
     Args:
         budget_tokens: Capped by the counter's `max_tokens`.
+
+    Yields:
+        Chunks in order. A text of more than `PIECE_CHARS` is worked on piece by piece, so that whoever iterates can
+        stop within a second or two; the whole of 50 MB takes most of a minute.
     """
     if budget_tokens < 1:
         raise ValueError(f"budget_tokens is {budget_tokens}; it must be positive")
@@ -38,13 +47,13 @@ def chunk_document(parsed: ParsedDocument, counter: TokenCounter, *, budget_toke
     text = parsed.text
     sections = read_sections(parsed, counter, budget)
     page_starts = [page.start_chars for page in parsed.pages]
-    drafts: list[ChunkDraft] = []
+    ordinal = 0
     for begin, end in _pieces(text):
         for start, stop, heading in _chunk_piece(text, begin, end, sections, counter):
             index = bisect_right(page_starts, start) - 1
             page = parsed.pages[max(index, 0)].number if page_starts else None
-            drafts.append(ChunkDraft(len(drafts), text[start:stop], start, stop, page, heading))
-    return drafts
+            yield ChunkDraft(ordinal, text[start:stop], start, stop, page, heading)
+            ordinal += 1
 
 
 def _chunk_piece(

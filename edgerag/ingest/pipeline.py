@@ -125,7 +125,10 @@ def ingest(
                     meter.done_bytes += item.file.size_bytes
                     yield failure
                 else:
-                    batch.add(_new_document(parsed_file, item, recipe, embedder, budget_tokens, timings))
+                    document = _new_document(parsed_file, item, recipe, embedder, budget_tokens, timings, stop)
+                    if document is None:
+                        break
+                    batch.add(document)
                     if path in states:
                         updated += 1
                     else:
@@ -168,13 +171,19 @@ def _new_document(
     embedder: Embedder,
     budget_tokens: int,
     timings: dict[str, float],
-) -> NewDocument:
+    stop: StopFlag,
+) -> NewDocument | None:
+    """The document with its chunks; None when stopped while it was cut."""
     parsed = parsed_file.outcome
     assert isinstance(parsed, ParsedDocument) and parsed_file.content_hash is not None
-    from edgerag.ingest.chunk import chunk_document  # deferred like the pool
+    from edgerag.ingest.chunk import iter_chunks  # deferred like the pool
 
     chunking = time.perf_counter()
-    drafts = chunk_document(parsed, embedder, budget_tokens=budget_tokens)
+    drafts = []
+    for draft in iter_chunks(parsed, embedder, budget_tokens=budget_tokens):
+        drafts.append(draft)
+        if stop.is_set():
+            return None
     _count_time(timings, "chunk", chunking)
     # Size and time are those of the bytes that were parsed, not of the scan some time before.
     file = ScannedFile(parsed_file.path, parsed_file.size_bytes, parsed_file.mtime_ns)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
@@ -15,62 +14,15 @@ from edgerag.datatypes import (
     Answer,
     AnswerDelta,
     AnswerReplaced,
-    AskEvent,
     PassagesFound,
     Sampling,
     SearchResult,
     SentenceChecked,
 )
 from edgerag.errors import LibraryError, ModelError
-from edgerag.protocols import Generator
+from tests.ask.asking import HARBOUR, MARKET, QUESTION, SPACES, answer_of, events_of, kinds
 from tests.ask.builders import found
 from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker
-
-QUESTION = "Who led the dredging of the harbour?"
-HARBOUR = "The harbour of Varn was dredged in 1912. Ada Holm led the dredging of the harbour. Ships came back in 1913."
-MARKET = "The fish market opens at dawn. It is closed on Sundays."
-SPACES = " " * 10
-"""The passages of `found` begin at offset 10 of their documents."""
-
-
-def events_of(
-    *,
-    question: str = QUESTION,
-    result: SearchResult | None = None,
-    generator: Generator | None = None,
-    extractive: bool = False,
-    stop: Any = None,
-    settings: Settings | None = None,
-    sampling: Sampling | None = None,
-    **options: Any,
-) -> list[AskEvent]:
-    return list(
-        ask(
-            question,
-            retrieve=lambda _: result or found(question, HARBOUR, MARKET),
-            embedder=options.pop("embedder", FakeEmbedder()),
-            reranker=options.pop("reranker", FakeReranker()),
-            generator=generator,
-            settings=settings or Settings(min_evidence=0.0),
-            extractive=extractive,
-            sampling=sampling or Sampling(),
-            stop=stop or threading.Event(),
-            document_text=lambda number: SPACES + {1: HARBOUR, 2: MARKET}[number],
-            **options,
-        )
-    )
-
-
-def answer_of(**options: Any) -> Answer:
-    last = events_of(**options)[-1]
-    assert isinstance(last, Answer)
-    return last
-
-
-def kinds(events: list[AskEvent]) -> list[str]:
-    """Names of the events, runs of deltas as one."""
-    names = [type(event).__name__ for event in events]
-    return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name or name != "AnswerDelta"]
 
 
 def test_an_extractive_answer_quotes_the_best_sentences() -> None:
@@ -184,72 +136,6 @@ def test_escapes_from_the_model_reach_no_event() -> None:
     events = events_of(generator=FakeGenerator("Ada \x1b[31mHolm\u202e led the dredging."))
     shown = "".join(event.text for event in events if isinstance(event, AnswerDelta))
     assert shown == "Ada [31mHolm led the dredging."
-
-
-def test_an_interrupted_answer_keeps_what_was_checked_and_drops_the_rest() -> None:
-    class StopAfterSentence:
-        """Is set once a sentence has been checked."""
-
-        done = False
-
-        def is_set(self) -> bool:
-            return self.done
-
-    stop = StopAfterSentence()
-    generator = FakeGenerator("Ada Holm led the dredging. Ships came back in 1913 and so on.")
-    events: list[AskEvent] = []
-    for event in ask(
-        QUESTION, retrieve=lambda _: found(QUESTION, HARBOUR, MARKET), embedder=FakeEmbedder(), reranker=None,
-        generator=generator, settings=Settings(min_evidence=0.0), extractive=False, sampling=Sampling(), stop=stop,
-    ):  # fmt: skip
-        events.append(event)
-        stop.done = stop.done or isinstance(event, SentenceChecked)
-    answer = events[-1]
-    assert isinstance(answer, Answer)
-    assert answer.text == "Ada Holm led the dredging. [1]"
-    assert answer.degraded == ("generate: interrupted",)
-
-
-def test_a_stop_before_the_answer_gives_an_answer_without_sentences() -> None:
-    stop = threading.Event()
-    stop.set()
-    events = events_of(generator=FakeGenerator(), stop=stop)
-    assert kinds(events) == ["PassagesFound", "Answer"]
-    assert events[-1].degraded == ("retrieve: interrupted",)  # type: ignore[union-attr]
-
-
-def test_a_generator_that_takes_too_long_is_cut_off() -> None:
-    answer = answer_of(generator=FakeGenerator("Ada Holm led the dredging. More."), timeout_s=0.0)
-    assert answer.degraded[0].startswith("generate: timed out after 0 s")
-    assert answer.sentences[0].text == "Ada Holm led the dredging of the harbour."
-
-
-def test_a_sentence_cut_off_by_max_tokens_is_dropped() -> None:
-    generator = FakeGenerator("Ada Holm led the dredging. Ships came back in 1913", piece_chars=5)
-    answer = answer_of(generator=generator, sampling=Sampling(max_tokens=9))
-    assert answer.text == "Ada Holm led the dredging. [1]"
-
-
-def test_an_answer_that_breaks_off_in_its_first_sentence_is_flagged_then_replaced() -> None:
-    generator = FakeGenerator("Ada Holm led the dredging of the harbour", piece_chars=4)
-    events = events_of(generator=generator, sampling=Sampling(max_tokens=4))
-    checked = [event.sentence for event in events if isinstance(event, SentenceChecked)]
-    assert (checked[0].text, checked[0].reason) == ("Ada Holm led the", "it breaks off")
-    assert any(isinstance(event, AnswerReplaced) for event in events)
-
-
-def test_a_generator_that_repeats_itself_is_ended() -> None:
-    events = events_of(generator=FakeGenerator("Ada Holm led the dredging. " * 50))
-    shown = "".join(event.text for event in events if isinstance(event, AnswerDelta))
-    assert shown.count("Ada Holm") == 2
-    answer = events[-1]
-    assert isinstance(answer, Answer)
-    assert answer.text == "Ada Holm led the dredging. [1]"
-
-
-def test_a_last_sentence_without_a_full_stop_counts_when_the_model_ended_it() -> None:
-    answer = answer_of(generator=FakeGenerator("Ada Holm"))
-    assert answer.text == "Ada Holm [1]"
 
 
 def test_weak_evidence_makes_it_abstain_and_show_the_nearest_passages() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,60 +13,8 @@ from edgerag.config import Settings
 from edgerag.datatypes import FileFailed, IngestProgress, IngestSummary
 from edgerag.errors import ModelError
 from edgerag.ingest.pipeline import ingest
-from edgerag.storage.library import Library
-from edgerag.storage.verify import Damage, verify
 from tests.fakes import FakeEmbedder
-
-SETTINGS = Settings(parse_workers=1, chunk_tokens=64)
-
-
-class Bench:
-    """A library, a folder of documents and an embedder that counts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.documents = folder / "documents"
-        self.documents.mkdir()
-        self.library = Library.open(folder / "library")
-        self.embedder = FakeEmbedder()
-        self.stop = threading.Event()
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.documents / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        self.age(path)
-        return path
-
-    def age(self, path: Path) -> None:
-        """Make a file older than the time span in which time stamps are in doubt."""
-        status = path.stat()
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 10_000_000_000))
-
-    def sync(self, *, settings: Settings = SETTINGS, sources: list[Path] | None = None) -> IngestSummary:
-        *_, summary = self.events(settings=settings, sources=sources)
-        assert isinstance(summary, IngestSummary)
-        return summary
-
-    def events(self, *, settings: Settings = SETTINGS, sources: list[Path] | None = None) -> list[object]:
-        with self.library.writing() as writer:
-            ids = {writer.add_source(path) for path in sources or [self.documents]}
-            chosen = [source for source in self.library.sources() if source.id in ids]
-            events = ingest(
-                self.library,
-                writer,
-                chosen,
-                embedder=self.embedder,
-                budget_tokens=settings.chunk_tokens,
-                settings=settings,
-                stop=self.stop,
-            )
-            return list(events)
-
-    def paths(self) -> list[str]:
-        return sorted(Path(path).name for path in self.library.document_states())
-
-    def damages(self) -> list[Damage]:
-        return [event for event in verify(self.library, threading.Event()) if isinstance(event, Damage)]
+from tests.ingest.ingest_bench import SETTINGS, Bench
 
 
 @pytest.fixture
@@ -250,6 +197,24 @@ def test_stop_leaves_a_library_that_goes_on_where_it_stopped(bench: Bench) -> No
 
     assert rest.added + summary.added == 100
     assert rest.embedded_chunks == 100 - summary.embedded_chunks
+
+
+def test_stop_while_a_long_text_is_cut_stores_nothing_of_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.write("long.txt", paragraphs(200))
+    token_starts = bench.embedder.token_starts
+
+    def stopping(text: str) -> list[int]:
+        bench.stop.set()
+        return token_starts(text)
+
+    monkeypatch.setattr(bench.embedder, "token_starts", stopping)
+    summary = bench.sync()
+    assert (summary.interrupted, summary.added, bench.paths()) == (True, 0, [])
+    assert bench.embedder.embedded_texts == []
+
+    monkeypatch.undo()
+    bench.stop.clear()
+    assert bench.sync().added == 1
 
 
 def test_failing_embedder_loses_no_document_that_was_committed(bench: Bench) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 import sys
 import threading
@@ -16,7 +15,6 @@ from edgerag.errors import LibraryError
 from edgerag.storage import lexical
 from edgerag.storage.checksums import content_key, row_checksum
 from edgerag.storage.library import Library
-from edgerag.storage.locks import WriterLock
 from edgerag.storage.maintenance import backup, compact
 from edgerag.storage.sqlite import connect, driver, is_wal_safe
 from edgerag.storage.verify import Damage, verify
@@ -164,43 +162,6 @@ def test_common_terms_are_dropped_unless_all_are(library: Library) -> None:
     outcome = lexical.search(library, "common word7", 5, num_chunks=300)
     assert (outcome.terms, outcome.dropped) == (("word7",), ("common",))
     assert lexical.search(library, "common", 5, num_chunks=300).terms == ("common",)
-
-
-def test_second_writer_is_refused_and_told_who_writes(library: Library) -> None:
-    holder = multiprocessing.get_context("spawn")
-    ready, leave = holder.Event(), holder.Event()
-    process = holder.Process(target=hold_lock, args=(str(library.folder), ready, leave))
-    process.start()
-    try:
-        assert ready.wait(30)
-        with pytest.raises(LibraryError, match=rf"process {process.pid}\) is writing"), library.writing():
-            pass
-        assert library.counts()["documents"] == 0
-    finally:
-        leave.set()
-        process.join(30)
-    with library.writing():
-        pass
-
-
-def hold_lock(folder: str, ready, leave) -> None:
-    with WriterLock(Path(folder)):
-        ready.set()
-        leave.wait(30)
-
-
-def test_lock_of_a_killed_process_is_free_again(library: Library) -> None:
-    holder = multiprocessing.get_context("spawn")
-    ready, leave = holder.Event(), holder.Event()
-    process = holder.Process(target=hold_lock, args=(str(library.folder), ready, leave))
-    process.start()
-    assert ready.wait(30)
-    process.kill()
-    process.join(30)
-
-    with library.writing(timeout_s=5) as writer:
-        store(writer, "/docs/a.txt", "alpha")
-    assert library.counts()["documents"] == 1
 
 
 @pytest.mark.skipif(not is_wal_safe(), reason="this SQLite uses the rollback journal, where readers may wait")

@@ -1,0 +1,85 @@
+"""How an answer ends: interrupted, out of time, out of tokens, or repeating itself."""
+
+from __future__ import annotations
+
+import threading
+
+from edgerag.ask.pipeline import ask
+from edgerag.config import Settings
+from edgerag.datatypes import (
+    Answer,
+    AnswerDelta,
+    AnswerReplaced,
+    AskEvent,
+    Sampling,
+    SentenceChecked,
+)
+from tests.ask.asking import HARBOUR, MARKET, QUESTION, answer_of, events_of, kinds
+from tests.ask.builders import found
+from tests.fakes import FakeEmbedder, FakeGenerator
+
+
+def test_an_interrupted_answer_keeps_what_was_checked_and_drops_the_rest() -> None:
+    class StopAfterSentence:
+        """Is set once a sentence has been checked."""
+
+        done = False
+
+        def is_set(self) -> bool:
+            return self.done
+
+    stop = StopAfterSentence()
+    generator = FakeGenerator("Ada Holm led the dredging. Ships came back in 1913 and so on.")
+    events: list[AskEvent] = []
+    for event in ask(
+        QUESTION, retrieve=lambda _: found(QUESTION, HARBOUR, MARKET), embedder=FakeEmbedder(), reranker=None,
+        generator=generator, settings=Settings(min_evidence=0.0), extractive=False, sampling=Sampling(), stop=stop,
+    ):  # fmt: skip
+        events.append(event)
+        stop.done = stop.done or isinstance(event, SentenceChecked)
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert answer.text == "Ada Holm led the dredging. [1]"
+    assert answer.degraded == ("generate: interrupted",)
+
+
+def test_a_stop_before_the_answer_gives_an_answer_without_sentences() -> None:
+    stop = threading.Event()
+    stop.set()
+    events = events_of(generator=FakeGenerator(), stop=stop)
+    assert kinds(events) == ["PassagesFound", "Answer"]
+    assert events[-1].degraded == ("retrieve: interrupted",)  # type: ignore[union-attr]
+
+
+def test_a_generator_that_takes_too_long_is_cut_off() -> None:
+    answer = answer_of(generator=FakeGenerator("Ada Holm led the dredging. More."), timeout_s=0.0)
+    assert answer.degraded[0].startswith("generate: timed out after 0 s")
+    assert answer.sentences[0].text == "Ada Holm led the dredging of the harbour."
+
+
+def test_a_sentence_cut_off_by_max_tokens_is_dropped() -> None:
+    generator = FakeGenerator("Ada Holm led the dredging. Ships came back in 1913", piece_chars=5)
+    answer = answer_of(generator=generator, sampling=Sampling(max_tokens=9))
+    assert answer.text == "Ada Holm led the dredging. [1]"
+
+
+def test_an_answer_that_breaks_off_in_its_first_sentence_is_flagged_then_replaced() -> None:
+    generator = FakeGenerator("Ada Holm led the dredging of the harbour", piece_chars=4)
+    events = events_of(generator=generator, sampling=Sampling(max_tokens=4))
+    checked = [event.sentence for event in events if isinstance(event, SentenceChecked)]
+    assert (checked[0].text, checked[0].reason) == ("Ada Holm led the", "it breaks off")
+    assert any(isinstance(event, AnswerReplaced) for event in events)
+
+
+def test_a_generator_that_repeats_itself_is_ended() -> None:
+    events = events_of(generator=FakeGenerator("Ada Holm led the dredging. " * 50))
+    shown = "".join(event.text for event in events if isinstance(event, AnswerDelta))
+    assert shown.count("Ada Holm") == 2
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert answer.text == "Ada Holm led the dredging. [1]"
+
+
+def test_a_last_sentence_without_a_full_stop_counts_when_the_model_ended_it() -> None:
+    answer = answer_of(generator=FakeGenerator("Ada Holm"))
+    assert answer.text == "Ada Holm [1]"
