@@ -13,7 +13,7 @@ from typing import Any
 
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
-from edgerag.ingest.parsers.archive import Archive, check_no_entities
+from edgerag.ingest.parsers.archive import SAFE_XML, Archive, check_no_entities
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
 from edgerag.ingest.parsers.xlsx_numbers import NumberFormats
 
@@ -95,15 +95,7 @@ def _elements(data: bytes, tag: str) -> Iterator[Any]:
 
     check_no_entities(data)
     try:
-        for _, element in lxml.etree.iterparse(
-            io.BytesIO(data),
-            tag=tag,
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-        ):
+        for _, element in lxml.etree.iterparse(io.BytesIO(data), tag=tag, **SAFE_XML):
             yield element
             element.clear()
             while element.getprevious() is not None:
