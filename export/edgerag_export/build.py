@@ -13,7 +13,7 @@ from typing import Any
 
 from edgerag.errors import ModelError, SettingsError
 from edgerag_export import bundle, gate
-from edgerag_export.measure import Figures, Trial, measure, read_beir, text_trial
+from edgerag_export.measure.embedding import Figures, Trial, measure, read_beir, text_trial
 from edgerag_export.recipe import Recipe, read_texts
 from edgerag_export.sources import Weights, fetch
 
@@ -104,12 +104,12 @@ def build(plan: Plan, *, progress: Progress = lambda step, done, total: None) ->
 def make_graph(plan: Plan, weights: Weights, work: Path, progress: Progress) -> tuple[bytes, bytes]:
     """Return the int8 graph and the float32 graph it was made from."""
     # deferred: numpy and the extra's packages, which `--help` and a wrong recipe need not wait for
-    from edgerag_export.calibrate import collect, sites, with_long_texts
-    from edgerag_export.fuse_graph import fuse, read_encoder
-    from edgerag_export.int8_graph import write_graph
-    from edgerag_export.quantize import quantize
-    from edgerag_export.shrink_embeddings import shrink
-    from edgerag_export.torch_to_onnx import export_float32
+    from edgerag_export.encoders.calibrate import collect, sites, with_long_texts
+    from edgerag_export.encoders.fuse_graph import fuse, read_encoder
+    from edgerag_export.encoders.int8_graph import write_graph
+    from edgerag_export.encoders.quantize import quantize
+    from edgerag_export.encoders.shrink_embeddings import shrink
+    from edgerag_export.encoders.torch_to_onnx import export_float32
 
     recipe = plan.recipe
     progress("export", 0, 1)

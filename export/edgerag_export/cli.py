@@ -15,7 +15,7 @@ from edgerag.errors import EdgeragError
 
 if TYPE_CHECKING:
     from edgerag_export.build import Plan
-    from edgerag_export.measure import Figures
+    from edgerag_export.measure.embedding import Figures
 
 _REDRAW_S = 0.2
 

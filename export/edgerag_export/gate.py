@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgerag.errors import ModelError
-from edgerag_export.measure import Figures
+from edgerag_export.measure.embedding import Figures
 from edgerag_export.recipe import Tolerance
 
 

@@ -15,7 +15,7 @@ from edgerag.errors import ModelError
 from edgerag.inference.embedder import OnnxEmbedder
 from edgerag.inference.manifest import read_manifest
 from edgerag_export import build as steps
-from edgerag_export import quantize as quantize_module
+from edgerag_export.encoders import quantize as quantize_module
 from edgerag_export.recipe import load_recipe
 
 Writer = Callable[..., Path]

@@ -11,7 +11,7 @@ from edgerag.inference.embedder import OnnxEmbedder
 from edgerag.inference.manifest import hash_file, read_manifest
 from edgerag.paths import BUNDLED_MODELS
 from edgerag_export.gate import failures
-from edgerag_export.measure import Figures, measure, text_trial
+from edgerag_export.measure.embedding import Figures, measure, text_trial
 from edgerag_export.recipe import Recipe, load_recipe, read_texts
 
 FOLDER = BUNDLED_MODELS / "all-MiniLM-L6-v2"

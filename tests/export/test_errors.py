@@ -17,7 +17,7 @@ from edgerag.errors import ModelError, SettingsError
 from edgerag_export import build as steps
 from edgerag_export import sources
 from edgerag_export.recipe import load_recipe, read_texts
-from edgerag_export.torch_to_onnx import export_float32, single_file
+from edgerag_export.encoders.torch_to_onnx import export_float32, single_file
 
 Writer = Callable[..., Path]
 
@@ -177,7 +177,7 @@ def test_graph_with_external_weights_is_refused(tmp_path: Path) -> None:
 
 def test_graph_that_is_no_bert_is_refused() -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed: run `make test-export`")
-    from edgerag_export.fuse_graph import read_encoder
+    from edgerag_export.encoders.fuse_graph import read_encoder
 
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     node = onnx.helper.make_node("Identity", ["x"], ["x2"])

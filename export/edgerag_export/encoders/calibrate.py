@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerag_export.fuse_graph import Array, Encoder
+from edgerag_export.encoders.fuse_graph import Array, Encoder
 
 Float64 = NDArray[np.float64]
 _CHARS_PER_TOKEN = 5.5

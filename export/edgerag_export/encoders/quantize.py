@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerag_export.calibrate import Float64, SiteStatistics
-from edgerag_export.fuse_graph import Array, Encoder, Layer, Linear, Norm
+from edgerag_export.encoders.calibrate import Float64, SiteStatistics
+from edgerag_export.encoders.fuse_graph import Array, Encoder, Layer, Linear, Norm
 from edgerag_export.recipe import Quantization
 
 INPUT_MAX = 255

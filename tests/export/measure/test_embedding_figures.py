@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from edgerag.errors import ModelError, SettingsError
 from edgerag_export.cli import export
 from edgerag_export.gate import check, failures
-from edgerag_export.measure import Figures, ndcg, read_beir
+from edgerag_export.measure.embedding import Figures, ndcg, read_beir
 from edgerag_export.recipe import Tolerance
 
 GOOD = Figures("t", 10, 100, 0.999, 0.995, 0.97, 1.0, 1.0, 23.6, 0.640, 0.639)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgerag_export.calibrate import SiteStatistics, with_long_texts
-from edgerag_export.fuse_graph import Linear, Norm
-from edgerag_export.quantize import Int8Linear, _fold_into_norm, quantize_linear
+from edgerag_export.encoders.calibrate import SiteStatistics, with_long_texts
+from edgerag_export.encoders.fuse_graph import Linear, Norm
+from edgerag_export.encoders.quantize import Int8Linear, _fold_into_norm, quantize_linear
 from edgerag_export.recipe import Quantization
-from edgerag_export.shrink_embeddings import shrink
+from edgerag_export.encoders.shrink_embeddings import shrink
 
 OPTIONS = Quantization(calibration="")
 

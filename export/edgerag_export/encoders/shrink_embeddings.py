@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerag_export.fuse_graph import Array
+from edgerag_export.encoders.fuse_graph import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgerag_export.fuse_graph import Array, Encoder, Norm
-from edgerag_export.quantize import Int8Layer, Int8Linear
-from edgerag_export.shrink_embeddings import Int8Table
+from edgerag_export.encoders.fuse_graph import Array, Encoder, Norm
+from edgerag_export.encoders.quantize import Int8Layer, Int8Linear
+from edgerag_export.encoders.shrink_embeddings import Int8Table
 
 OPSET, IR_VERSION = 17, 8
 """The oldest that have all operators used here: any onnxruntime since 1.20 and many before can read them."""
