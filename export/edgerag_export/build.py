@@ -1,29 +1,28 @@
-"""From a recipe to a model folder: fetch, export, fuse, calibrate, quantise, measure, gate, write."""
+"""From a recipe to a model folder: fetch, make the variant, measure it, let it through the gate, write it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgerag.errors import ModelError, SettingsError
+from edgerag.errors import EdgeragError, SettingsError
 from edgerag_export import bundle, gate
-from edgerag_export.measure.embedding import Figures, Trial, measure, read_beir, text_trial
-from edgerag_export.recipe import Recipe, read_texts
-from edgerag_export.sources import Weights, fetch
+from edgerag_export.maker import Figures, Maker
+from edgerag_export.recipe import Recipe
+from edgerag_export.sources import Progress, Weights, default_cache, fetch
+from edgerag_export.texts import is_library, library_pairs, library_texts, read_pairs, read_texts
+from edgerag_export.trials import Trials, read_trials
 
 logger = logging.getLogger(__name__)
 
-PRECISION = "int8-static"
-STEPS = ("fetch", "export", "fuse", "calibrate", "quantise", "measure", "gate", "write")
-
-Progress = Callable[[str, int, int], None]
-"""Called with a step, what is done and what there is in all (0: not known)."""
+ENCODER_STEPS = ("fetch", "export", "fuse", "calibrate", "quantise", "measure", "gate", "write")
+GENERATOR_STEPS = ("fetch", "converter", "convert", "quantise", "measure", "gate", "write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,28 @@ class Plan:
     """What a build would do: `--dry-run` prints it."""
 
     recipe: Recipe
+    variant: str
     output: Path
-    trial: Trial
-    calibration: tuple[str, ...]
+    trials: Trials
+    calibration: tuple[Any, ...]
+    """Texts; pairs of question and passage for a cross-encoder; the texts of the importance matrix for a generator."""
+    calibrated_on: str
     source: Path | None
-    cache: Path | None
+    cache: Path
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return GENERATOR_STEPS if self.recipe.task == "generator" else ENCODER_STEPS
 
 
 def plan(
     recipe: Recipe,
     *,
+    variant: str = "",
     output: Path | None = None,
     source: Path | None = None,
     cache: Path | None = None,
+    calibration: Path | None = None,
     beir: Path | None = None,
     texts: Path | None = None,
     max_documents: int = 0,
@@ -52,115 +60,132 @@ def plan(
 
     Args:
         recipe: What to build.
+        variant: In place of the recipe's: see `edgerag_export.variant`, or a rung of `recipe.RUNGS` for a generator.
         output: Model folder to write; default: the recipe's name below the current folder.
         source: Weights to take instead of downloading.
-        cache: Where downloads stay.
+        cache: Where downloads and finished steps stay; default `sources.default_cache()`.
+        calibration: File of texts, or the folder of a library, to calibrate on instead of the recipe's texts.
         beir: Judged collection to measure on.
-        texts: Texts to measure on, one to a line, when there is no judged collection; default: the recipe's `check`.
+        texts: Texts to measure on, in the form of the recipe's `check`, when there is no judged collection.
         max_documents: Of the judged collection; 0: all.
 
     Raises:
-        SettingsError: Texts are missing, or the measured ones were used for the calibration.
+        SettingsError: Texts are missing, the measured ones were used for the calibration, or no such variant.
     """
-    calibration = read_texts(recipe.beside(recipe.quantization.calibration))
-    if beir is not None:
-        trial = read_beir(beir, max_documents=max_documents)
+    if recipe.task == "generator":
+        default = recipe.ladder.rung
+        known: tuple[str, ...] = ("f32", *recipe.ladder.compare, default)
+        if variant and variant not in known:
+            raise SettingsError(f"There is no variant `{variant}`.", hint=f"This recipe has {', '.join(known)}.")
     else:
-        path = texts if texts is not None else recipe.beside(recipe.check)
-        trial = text_trial(path.name, read_texts(path))
-    if shared := set(calibration) & set(trial.documents):
+        from edgerag_export.variant import parse_variant
+
+        default = recipe.quantization.variant
+        parse_variant(variant or default)
+    calibrated, where = _calibration(recipe, calibration)
+    trials = read_trials(recipe, beir=beir, texts=texts, max_documents=max_documents)
+    if shared := set(calibrated) & trials.measured():
         raise SettingsError(
             f"{len(shared)} texts are both calibrated on and measured on.",
             hint="A variant must be measured on texts it was not made from.",
         )
-    return Plan(recipe, output or Path(recipe.name), trial, tuple(calibration), source, cache)
+    return Plan(
+        recipe, variant or default, output or Path(recipe.name), trials, calibrated, where, source,
+        cache or default_cache(),
+    )  # fmt: skip
 
 
 def build(plan: Plan, *, progress: Progress = lambda step, done, total: None) -> Figures:
     """Build a model folder and return what was measured.
 
     Raises:
-        ModelError: A step failed, or the variant is outside the tolerance; nothing is written then.
+        ModelError: A step failed, or the variant is outside the tolerance; nothing is written then, and the error
+            names what passes instead.
     """
-    recipe = plan.recipe
-    with tempfile.TemporaryDirectory(prefix="edgerag-export-") as scratch:
-        work = Path(scratch)
-        progress("fetch", 0, 1)
-        weights = fetch(recipe, work, source=plan.source, cache=plan.cache)
-        exact, staged = work / "float32", work / recipe.name
-        graph, exact_bytes = make_graph(plan, weights, work, progress)
-        bundle.write_folder(exact, exact_bytes, recipe, weights, precision="float32")
-        bundle.write_folder(staged, graph, recipe, weights, precision=PRECISION)
-        progress("measure", 0, 0)
-        figures = measure(staged, exact, plan.trial, progress=lambda _, done, total: progress("measure", done, total))
+    with making(plan, progress) as (maker, weights):
+        staged = maker.folder(plan.variant)
+        figures = maker.measure(plan.variant)
         progress("gate", 0, 1)
-        gate.check(figures, recipe.tolerance, name=recipe.name)
+        if found := gate.failures(figures, plan.recipe.tolerance, task=plan.recipe.task):
+            passing = _passing(plan, maker)
+            raise gate.refusal(plan.recipe.name, plan.variant, plan.trials.name, found, passing)
         progress("write", 0, 1)
-        bundle.write_report(staged, _report(plan, weights, figures))
+        bundle.write_report(staged, _report(plan, maker, weights, figures))
         bundle.put_in_place(staged, plan.output)
+        progress("write", 1, 1)
     return figures
 
 
-def make_graph(plan: Plan, weights: Weights, work: Path, progress: Progress) -> tuple[bytes, bytes]:
-    """Return the int8 graph and the float32 graph it was made from."""
-    # deferred: numpy and the extra's packages, which `--help` and a wrong recipe need not wait for
-    from edgerag_export.encoders.calibrate import collect, sites, with_long_texts
-    from edgerag_export.encoders.fuse_graph import fuse, read_encoder
-    from edgerag_export.encoders.int8_graph import write_graph
-    from edgerag_export.encoders.quantize import quantize
-    from edgerag_export.encoders.shrink_embeddings import shrink
-    from edgerag_export.encoders.torch_to_onnx import export_float32
+@contextmanager
+def making(plan: Plan, progress: Progress) -> Iterator[tuple[Maker, Weights]]:
+    """Fetch the weights and make ready for their variants; scratch folders are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="edgerag-export-") as scratch:
+        progress("fetch", 0, 1)
+        weights = fetch(plan.recipe, plan.cache, source=plan.source, progress=progress)
+        progress("fetch", 1, 1)
+        maker: Maker
+        if plan.recipe.task == "generator":
+            from edgerag_export.generator_maker import GeneratorMaker  # deferred: llama.cpp
 
-    recipe = plan.recipe
-    progress("export", 0, 1)
-    exported = export_float32(weights.folder, work / "onnx", architecture=recipe.architecture)
-    progress("fuse", 0, 1)
-    heads, hidden = _shape(weights.folder, recipe)
-    fused = fuse(exported, num_heads=heads, hidden=hidden)
-    encoder = read_encoder(fused)
-    done = 0
+            maker = GeneratorMaker(plan, weights, Path(scratch), progress)
+        else:
+            from edgerag_export.encoder_maker import EncoderMaker  # deferred: torch and onnxruntime
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress("calibrate", done, len(texts))
-
-    texts = [recipe.document_prefix + text for text in with_long_texts(plan.calibration, max_tokens=recipe.max_tokens)]
-    statistics = collect(
-        fused, sites(encoder), texts, weights.folder / "tokenizer.json", max_tokens=recipe.max_tokens, advance=advance
-    )
-    progress("quantise", 0, 1)
-    layers = quantize(encoder, statistics, recipe.quantization)
-    return write_graph(encoder, layers, shrink(encoder.words)), exported.read_bytes()
+            maker = EncoderMaker(plan, weights, Path(scratch), progress)
+        yield maker, weights
 
 
-def _shape(folder: Path, recipe: Recipe) -> tuple[int, int]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    try:
-        heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / 'config.json'} lacks {error}.") from error
-    if hidden != recipe.dim:
-        raise ModelError(f"The model gives {hidden} dimensions, the recipe says {recipe.dim}.")
-    return heads, hidden
+def _passing(plan: Plan, maker: Maker) -> list[str]:
+    """The recipe's other variants that are within its tolerance, smallest first."""
+    passing: list[tuple[float, str]] = []
+    compare = plan.recipe.ladder.compare if plan.recipe.task == "generator" else plan.recipe.compare
+    for name in compare:
+        if name in (plan.variant, "float32", "f32"):
+            continue
+        try:
+            figures = maker.measure(name)
+        except EdgeragError as error:  # advice must not hide what went wrong
+            logger.warning("%s could not be tried: %s", name, error)
+            continue
+        if not gate.failures(figures, plan.recipe.tolerance, task=plan.recipe.task):
+            passing.append((float(getattr(figures, "size_mb", 0.0)), name))
+    return [name for _, name in sorted(passing)]
 
 
-def _report(plan: Plan, weights: Weights, figures: Figures) -> dict[str, Any]:
-    digest = hashlib.sha256("\n".join(plan.calibration).encode()).hexdigest()
+def _calibration(recipe: Recipe, path: Path | None) -> tuple[tuple[Any, ...], str]:
+    named = recipe.ladder.importance if recipe.task == "generator" else recipe.quantization.calibration
+    if path is None and not named:
+        return (), "nothing"
+    chosen = path if path is not None else recipe.beside(named)
+    wants_pairs = recipe.task == "cross-encoder"
+    if is_library(chosen):
+        return tuple(library_pairs(chosen) if wants_pairs else library_texts(chosen)), f"library {chosen}"
+    return tuple(read_pairs(chosen) if wants_pairs else read_texts(chosen)), chosen.name
+
+
+def _report(plan: Plan, maker: Maker, weights: Weights, figures: Figures) -> dict[str, Any]:
+    digest = hashlib.sha256(repr(plan.calibration).encode()).hexdigest()
     return {
         "schema_version": 1,
         "name": plan.recipe.name,
-        "precision": PRECISION,
+        "task": plan.recipe.task,
+        "variant": plan.variant,
         "source": weights.origin,
-        "quantization": asdict(plan.recipe.quantization),
         "calibration": {"num_texts": len(plan.calibration), "sha256": digest},
         "tolerance": asdict(plan.recipe.tolerance),
         "measured": figures.as_json(),
-        "made_with": _versions(),
+        **maker.facts(),
     }
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
+def versions(*names: str) -> dict[str, str]:
+    """Versions of installed distributions, for reports and keys of steps; those that are absent are left out."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    return {name: version(name) for name in ("torch", "transformers", "optimum-onnx", "onnx", "onnxruntime", "numpy")}
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,43 +1,50 @@
-"""Put a graph, its tokenizer and its licence into a model folder that the runtime opens."""
+"""Put a model, its tokenizer, licence, recipe and report into a folder that the runtime opens."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import MANIFEST_NAME, Manifest, describe_file, write_manifest
+from edgerag.inference.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    ModelFile,
+    Pooling,
+    describe_file,
+    read_manifest,
+    write_manifest,
+)
 from edgerag_export.recipe import Recipe
 from edgerag_export.sources import Weights
 
 REPORT_NAME, RECIPE_NAME, LICENSE_NAME = "report.json", "recipe.toml", "LICENSE"
 
 
-def write_folder(folder: Path, graph: bytes, recipe: Recipe, weights: Weights, *, precision: str) -> None:
-    """Write a complete model folder; the same input always gives the same bytes.
+def write_encoder(folder: Path, graph: bytes, recipe: Recipe, weights: Weights, *, precision: str) -> None:
+    """Write a complete model folder around an ONNX graph; the same input always gives the same bytes.
 
     Raises:
-        ModelError: The tokenizer or the licence text cannot be read.
+        ModelError: The tokenizer or the licence text cannot be read, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(graph)
-    _write_tokenizer(weights.folder / "tokenizer.json", folder / "tokenizer.json")
-    _write_license(folder / LICENSE_NAME, recipe, weights)
-    shutil.copyfile(recipe.path, folder / RECIPE_NAME)
+    is_embedder = recipe.task == "embedding"
+    with _writing(folder):
+        (folder / "model.onnx").write_bytes(graph)
+        _write_tokenizer(weights.folder / "tokenizer.json", folder / "tokenizer.json")
+        _write_texts(folder, recipe, weights)
     manifest = Manifest(
         name=recipe.name,
-        task="embedding",
-        files={
-            "model": describe_file(folder, "model.onnx"),
-            "tokenizer": describe_file(folder, "tokenizer.json"),
-            "license": describe_file(folder, LICENSE_NAME),
-            "recipe": describe_file(folder, RECIPE_NAME),
-        },
+        task="embedding" if is_embedder else "cross-encoder",
+        files=_files(folder, {"model": "model.onnx", "tokenizer": "tokenizer.json"}),
         license=recipe.license,
-        dim=recipe.dim,
-        pooling="cls" if recipe.pooling == "cls" else "mean",
+        dim=recipe.dim if is_embedder else 0,
+        pooling=cast(Pooling, recipe.pooling if is_embedder else "none"),
         query_prefix=recipe.query_prefix,
         document_prefix=recipe.document_prefix,
         max_tokens=recipe.max_tokens,
@@ -48,10 +55,41 @@ def write_folder(folder: Path, graph: bytes, recipe: Recipe, weights: Weights, *
     write_manifest(folder, manifest)
 
 
+def write_generator(folder: Path, gguf: Path, recipe: Recipe, weights: Weights) -> None:
+    """Write a complete model folder around a GGUF file; the file itself is linked where the disk allows it.
+
+    Raises:
+        ModelError: Not a complete GGUF model, the licence text cannot be read, or the disk is full.
+    """
+    from edgerag.models.describe import describe_gguf  # deferred: it opens catalogues and stores
+
+    with _writing(folder):
+        model = folder / "model.gguf"
+        try:
+            os.link(gguf, model)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(gguf, model)
+        _write_texts(folder, recipe, weights)
+    described = describe_gguf(
+        model, name=recipe.name, license_name=recipe.license, source=dict(weights.origin), languages=recipe.languages
+    )
+    longest = min(recipe.max_tokens or described.max_tokens, described.max_tokens or recipe.max_tokens)
+    write_manifest(folder, replace(described, files=_files(folder, {"model": "model.gguf"}), max_tokens=longest))
+
+
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write `report.json` beside the model."""
+    """Write `report.json` beside the model and name it in the manifest, so that it stays with the model.
+
+    Raises:
+        ModelError: The disk is full.
+    """
     text = json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    (folder / REPORT_NAME).write_text(text, encoding="utf-8", newline="\n")
+    with _writing(folder):
+        (folder / REPORT_NAME).write_text(text, encoding="utf-8", newline="\n")
+    manifest = read_manifest(folder)
+    write_manifest(
+        folder, replace(manifest, files=manifest.files | _files(folder, {"report": REPORT_NAME}, others=False))
+    )
 
 
 def put_in_place(staged: Path, output: Path) -> None:
@@ -74,6 +112,25 @@ def put_in_place(staged: Path, output: Path) -> None:
         shutil.rmtree(leaving, ignore_errors=True)
     except OSError as error:
         raise ModelError(f"{output} cannot be written: {error.strerror or error}.", hint="Is the disk full?") from error
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written: {error.strerror or error}.", hint="Is the disk full?") from error
+
+
+def _files(folder: Path, files: Mapping[str, str], *, others: bool = True) -> dict[str, ModelFile]:
+    texts = {"license": LICENSE_NAME, "recipe": RECIPE_NAME} if others else {}
+    return {role: describe_file(folder, name) for role, name in {**files, **texts}.items()}
+
+
+def _write_texts(folder: Path, recipe: Recipe, weights: Weights) -> None:
+    _write_license(folder / LICENSE_NAME, recipe, weights)
+    shutil.copyfile(recipe.path, folder / RECIPE_NAME)
 
 
 def _write_tokenizer(source: Path, target: Path) -> None:

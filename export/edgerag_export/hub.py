@@ -18,6 +18,7 @@ _WANTED = (
     "merges.txt", "added_tokens.json", "sentencepiece*.model", "model.safetensors", "model-*-of-*.safetensors",
     "model.safetensors.index.json", "LICENSE*", "LICENCE*",
 )  # fmt: skip
+_COMPLETE = ".complete"
 _PICKLED = "pytorch_model.bin"
 """Taken only where there are no safetensors: unpickling runs code."""
 
@@ -25,8 +26,8 @@ _PICKLED = "pytorch_model.bin"
 def download_repository(source: Source, cache: Path, *, progress: Progress) -> Path:
     """Return a folder with the repository's files at the recipe's commit.
 
-    Files that are there already are not asked for again; a cut download is continued. Hashes are compared with
-    those that the hub announces and, for the weights, with the recipe's.
+    A repository that was downloaded whole needs no connection; a cut download is continued. Hashes are compared
+    with those that the hub announces and, for the weights, with the recipe's.
 
     Args:
         source: Names repository and revision.
@@ -36,7 +37,10 @@ def download_repository(source: Source, cache: Path, *, progress: Progress) -> P
     Raises:
         ModelError: No connection, no such repository, commit or file, or another hash.
     """
-    folder = cache / f"{source.repository.replace('/', '--')}-{source.revision[:12]}"
+    kind = f"-{PurePosixPath(source.file).stem}" if source.file else ""
+    folder = cache / f"{source.repository.replace('/', '--')}-{source.revision[:12]}{kind}"
+    if (folder / _COMPLETE).is_file():
+        return folder
     wanted = [source.file] if source.file else _choose(_list_files(source))
     folder.mkdir(parents=True, exist_ok=True)
     for name in wanted:
@@ -56,6 +60,7 @@ def download_repository(source: Source, cache: Path, *, progress: Progress) -> P
                 f"{name} of {source.repository} arrived with another SHA-256 than {sha256}.",
                 hint="Try again; if it stays so, do not use it.",
             )
+    (folder / _COMPLETE).touch()
     return folder
 
 

@@ -266,19 +266,3 @@ def _generator_rules(recipe: Recipe) -> tuple[tuple[bool, str, str], ...]:
     rungs = (recipe.ladder.rung, *recipe.ladder.compare)
     unknown = [rung for rung in rungs if rung not in RUNGS]
     return ((not unknown, f"unknown type `{', '.join(unknown)}`", f"Known types: {', '.join(RUNGS)}."),)
-
-
-def read_texts(path: Path) -> list[str]:
-    """Read a file of texts, one to a line; empty lines and lines that begin with `#` are left out.
-
-    Raises:
-        SettingsError: Not readable, or without a text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Texts {path} cannot be read: {error}.") from error
-    texts = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not texts:
-        raise SettingsError(f"Texts {path} hold no text.", hint="One text to a line.")
-    return texts

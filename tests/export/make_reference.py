@@ -22,7 +22,7 @@ def main(weights: Path) -> None:
     from tokenizers import Tokenizer
     from transformers import AutoModel
 
-    from edgerag_export.recipe import read_texts
+    from edgerag_export.texts import read_texts
 
     tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
     tokenizer.no_padding()

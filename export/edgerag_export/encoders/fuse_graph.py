@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edgerag.errors import ModelError
 
 Array = NDArray[np.float32]
+CONTRIB = "com.microsoft"
+"""Domain of onnxruntime's own operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,38 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A cross-encoder's judgement: `output @ tanh(dense @ first token + dense_bias) + output_bias`."""
+
+    dense: Array
+    """Shape (hidden, hidden), output by input as torch keeps it."""
+    dense_bias: Array
+    output: Array
+    """Shape (labels, hidden)."""
+    output_bias: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Encoder:
     """A BERT encoder with the norm behind each residual sum."""
 
     words: Array
     positions: Array
-    """With the vector of token type 0 added: a retrieval embedder sees no other."""
+    """From the first token's row on. Where `types` is None, with the vector of token type 0 added: an embedder sees no
+    other."""
     norm: Norm
     epsilon: float
     num_heads: int
     layers: tuple[Layer, ...]
+    types: Array | None = None
+    """Vectors of the token types, where the graph has to tell question and passage apart by them."""
+    head: Head | None = None
+    """Of a cross-encoder."""
 
 
 def fuse(path: Path, *, num_heads: int, hidden: int) -> Any:
     """Return the graph with attention, bias, activation and norm fused by onnxruntime's transformers optimizer."""
-    # deferred: onnxruntime's tools belong to the extra `export`
+    from onnx import helper  # deferred: onnx and onnxruntime's tools belong to the extra `export`
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
@@ -66,14 +85,22 @@ def fuse(path: Path, *, num_heads: int, hidden: int) -> Any:
     fused = optimize_model(
         str(path), "bert", num_heads=num_heads, hidden_size=hidden, optimization_options=options, opt_level=0
     )
-    return fused.model
+    model = fused.model
+    # The optimizer leaves it out where it is a default of onnxruntime; onnx's own shape inference insists on it.
+    if all(entry.domain != CONTRIB for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+    return model
 
 
-def read_encoder(model: Any) -> Encoder:
+def read_encoder(model: Any, *, first_position: int = 0) -> Encoder:
     """Read the parameters off a fused graph.
 
+    Args:
+        model: From `fuse`.
+        first_position: Row of the position table that the first token gets.
+
     Raises:
-        ModelError: The graph is not that of a BERT encoder with GELU.
+        ModelError: The graph is not that of a BERT encoder with GELU, with or without a cross-encoder's head.
     """
     from onnx import numpy_helper  # deferred: part of the extra `export`
 
@@ -114,14 +141,37 @@ def read_encoder(model: Any) -> Encoder:
         for index, attention in enumerate(attentions)
     )
     words, positions, types = (_table(tensors, kind) for kind in ("word", "position", "token_type"))
+    head = _head(by_type, tensors, norms[-1].output[0])
+    are_told_apart = head is not None and len(types) > 1
+    positions = positions[first_position:]
     return Encoder(
         words=words,
-        positions=positions + types[0],
+        positions=positions if are_told_apart else positions + types[0],
         norm=Norm(tensors[first[0].input[1]], tensors[first[0].input[2]]),
         epsilon=float(_attribute(first[0], "epsilon")),
         num_heads=int(_attribute(attentions[0], "num_heads")),
         layers=layers,
+        types=types if are_told_apart else None,
+        head=head,
     )
+
+
+def _head(by_type: dict[str, list[Any]], tensors: dict[str, Array], last: str) -> Head | None:
+    gemms, activations = by_type.get("Gemm", []), by_type.get("Tanh", [])
+    if not gemms and not activations:
+        return None
+    firsts = [node for node in by_type.get("Gather", []) if node.input[0] == last and _attribute(node, "axis") == 1]
+    if (
+        [len(firsts), len(gemms), len(activations)] != [1, 2, 1]
+        or [gemms[0].input[0], activations[0].input[0], gemms[1].input[0]]
+        != [firsts[0].output[0], gemms[0].output[0], activations[0].output[0]]
+        or any(_attribute(node, "transB") != 1 or len(node.input) != 3 for node in gemms)
+    ):
+        raise ModelError(
+            f"The classifier is {len(gemms)} products and {len(activations)} hyperbolic tangents in another order.",
+            hint="Only dense layer, tanh and output layer over the first token can be taken apart.",
+        )
+    return Head(*(tensors[name] for node in gemms for name in node.input[1:]))
 
 
 def _table(tensors: dict[str, Array], kind: str) -> Array:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from edgerag_export.encoders.calibrate import Float64, SiteStatistics
 from edgerag_export.encoders.fuse_graph import Array, Encoder, Layer, Linear, Norm
+from edgerag_export.encoders.input_ranges import INPUT_MAX, entropy_range, percentile_range
 from edgerag_export.recipe import Quantization
 
-INPUT_MAX = 255
-"""Inputs are uint8, weights int8: the pair for which every x86 and ARM kernel of onnxruntime is made."""
 PAIR_MAX = 128
 """Largest sum of two neighbouring weights of one sign: 255 * 128 still fits the 16 bits into which x86 without VNNI
 adds two products (vpmaddubsw), so that such a machine computes what all others do."""
@@ -57,44 +56,54 @@ class Int8Layer:
     norm: Norm
 
 
-def quantize(encoder: Encoder, statistics: dict[str, SiteStatistics], options: Quantization) -> tuple[Int8Layer, ...]:
+def quantize(
+    encoder: Encoder, statistics: dict[str, SiteStatistics], options: Quantization, ranges: str = "min-max"
+) -> tuple[Int8Layer, ...]:
     """Quantise every product of the encoder.
 
     Per-tensor input scales suffer from a few channels that are ten times wider than the rest. Three exact rewrites
     take that width away first: channels are centred and scaled, with the inverse in the weights (SmoothQuant, Xiao et
     al. 2023, https://arxiv.org/abs/2211.10438), for free, because a second norm or the value weights take it up; and
     the widest channels between the feed-forward layers get a scale of their own.
+
+    Args:
+        encoder: The float parameters.
+        statistics: Of every site; with rows where `ranges` is not `min-max`.
+        options: As in the recipe.
+        ranges: One of `edgerag_export.variant.RANGES`.
     """
     norms = (encoder.norm, *(layer.norm for layer in encoder.layers))
-    return tuple(_layer(layer, norms[index], statistics, options) for index, layer in enumerate(encoder.layers))
+    return tuple(_layer(layer, norms[index], statistics, options, ranges) for index, layer in enumerate(encoder.layers))
 
 
-def _layer(layer: Layer, input_norm: Norm, statistics: dict[str, SiteStatistics], options: Quantization) -> Int8Layer:
+def _layer(
+    layer: Layer, input_norm: Norm, statistics: dict[str, SiteStatistics], options: Quantization, ranges: str
+) -> Int8Layer:
     values, output, seen = _fold_into_values(layer.qkv, layer.output, statistics[layer.output.site], options)
     qkv_norm, qkv, qkv_seen = _fold_into_norm(input_norm, values, statistics[values.site], options)
     wide_norm, wide, wide_seen = _fold_into_norm(
         layer.attention_norm, layer.intermediate, statistics[layer.intermediate.site], options
     )
     return Int8Layer(
-        qkv=quantize_linear(qkv, qkv_seen, options),
+        qkv=quantize_linear(qkv, qkv_seen, options, ranges),
         input_norm=qkv_norm,
-        output=quantize_linear(output, seen, options),
+        output=quantize_linear(output, seen, options, ranges),
         attention_norm=layer.attention_norm,
         intermediate_norm=wide_norm,
-        groups=_groups(wide, wide_seen, layer.contraction, statistics[layer.contraction.site], options),
+        groups=_groups(wide, wide_seen, layer.contraction, statistics[layer.contraction.site], options, ranges),
         norm=layer.norm,
     )
 
 
 def _groups(
-    wide: Linear, wide_seen: SiteStatistics, narrow: Linear, seen: SiteStatistics, options: Quantization
+    wide: Linear, wide_seen: SiteStatistics, narrow: Linear, seen: SiteStatistics, options: Quantization, ranges: str
 ) -> tuple[Int8Group, ...]:
     reach = np.maximum(-seen.low, seen.high)
     order = np.argsort(-reach, kind="stable")
     cut = min(options.outlier_channels, len(order) - 1)
     groups: list[Int8Group] = []
     # The input side is quantised whole, so that its rounding errors are fed forward over all inputs only once.
-    whole = quantize_linear(wide, wide_seen, options)
+    whole = quantize_linear(wide, wide_seen, options, ranges)
     for index in (np.sort(order[:cut]), np.sort(order[cut:])):
         if not len(index):
             continue
@@ -112,15 +121,15 @@ def _groups(
                     bias=whole.bias[index],
                 ),
                 (1 / scale).astype(np.float32),
-                quantize_linear(part, part_seen, options),
+                quantize_linear(part, part_seen, options, ranges),
             )
         )
     return tuple(groups)
 
 
-def quantize_linear(linear: Linear, seen: SiteStatistics, options: Quantization) -> Int8Linear:
+def quantize_linear(linear: Linear, seen: SiteStatistics, options: Quantization, ranges: str = "min-max") -> Int8Linear:
     """Quantise one product whose inputs were seen to have these statistics."""
-    low, high = min(0.0, float(seen.low.min())), max(0.0, float(seen.high.max()))
+    low, high = _input_range(seen, options, ranges)
     input_scale = np.float32(max(high - low, 1e-8) / INPUT_MAX)
     input_zero = np.uint8(np.clip(np.rint(-low / input_scale), 0, INPUT_MAX))
     weight_scale = _weight_scale(linear.weight, options)
@@ -134,6 +143,14 @@ def quantize_linear(linear: Linear, seen: SiteStatistics, options: Quantization)
         input_scale,
         input_zero,
     )
+
+
+def _input_range(seen: SiteStatistics, options: Quantization, ranges: str) -> tuple[float, float]:
+    if ranges == "min-max":
+        return min(0.0, float(seen.low.min())), max(0.0, float(seen.high.max()))
+    if seen.rows is None:
+        raise ValueError(f"{ranges} needs the rows that were seen")
+    return percentile_range(seen.rows, options.percentile) if ranges == "percentile" else entropy_range(seen.rows)
 
 
 def _round_weights(weight: Float64, scale: Array, seen: SiteStatistics, options: Quantization) -> Float64:
@@ -211,6 +228,7 @@ def _rescale(linear: Linear, seen: SiteStatistics, scale: Array, centre: Array) 
             ((seen.high - centre) / scale).astype(np.float32),
             (seen.mean - centre) / scale,
             moment / np.outer(scale, scale),
+            None if seen.rows is None else ((seen.rows - centre) / scale).astype(np.float32),
         ),
     )
 

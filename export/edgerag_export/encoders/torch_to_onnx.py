@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgerag.errors import ModelError
+from edgerag_export.encoders.architecture import check_family
 
 TORCH_HINT = "Install the CPU build of torch and `edgerag[export]`; export/README.md shows how."
 
 
-def export_float32(weights: Path, target: Path, *, architecture: str) -> Path:
+_TASKS = {"embedding": "feature-extraction", "cross-encoder": "text-classification"}
+"""What optimum calls them: last hidden state, or logits, as the first output."""
+
+
+def export_float32(weights: Path, target: Path, *, architecture: str, task: str = "embedding") -> Path:
     """Write `target/model.onnx` and return its path.
 
     Args:
         weights: Hugging Face folder with `config.json`.
         target: Created when absent.
         architecture: What the recipe says the model is; the folder's own `model_type` must agree.
+        task: `embedding` (token vectors out) or `cross-encoder` (logits out).
 
     Raises:
-        ModelError: torch or optimum is absent, another architecture, weights in a second file, or the exporter failed.
+        ModelError: torch or optimum is absent, unknown or another architecture, weights in a second file, or the
+            exporter failed.
     """
-    try:
-        found = str(json.loads((weights / "config.json").read_text(encoding="utf-8")).get("model_type", ""))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{weights / 'config.json'} cannot be read: {error}.") from error
-    if found != architecture:
-        raise ModelError(
-            f"{weights} is a `{found}` model; the recipe says `{architecture}`.",
-            hint="Correct `architecture`; only BERT encoders can be built so far.",
-        )
+    check_family(weights, architecture)
     try:
         import torch  # noqa: F401  deferred and first: its absence is the commonest mistake, and it takes seconds
         from optimum.exporters.onnx import main_export
@@ -49,7 +47,7 @@ def export_float32(weights: Path, target: Path, *, architecture: str) -> Path:
             main_export(
                 str(weights),
                 output=str(target),
-                task="feature-extraction",
+                task=_TASKS[task],
                 library_name="transformers",
                 device="cpu",
                 do_validation=False,  # the whole chain is compared with the float32 graph later, on real texts

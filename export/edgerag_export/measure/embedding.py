@@ -1,11 +1,8 @@
-"""What a variant lost against float32: both are run by the program's own embedder, never by a second loader."""
+"""What an embedder lost against float32; both are run by the program's own embedder, never by a second loader."""
 
 from __future__ import annotations
 
-import csv
-import json
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,30 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgerag.errors import SettingsError
 from edgerag.inference.embedder import OnnxEmbedder
 from edgerag.inference.manifest import read_manifest
 from edgerag.inference.onnx_model import OnnxModel
 from edgerag.inference.tokenizer import ModelTokenizer
-
-logger = logging.getLogger(__name__)
+from edgerag_export.measure.padding import padded_inputs, spread
+from edgerag_export.measure.ranking import (
+    average_precision_by_query,
+    loss_interval,
+    ndcg_by_query,
+    overlap,
+    relative_loss,
+)
+from edgerag_export.measure.trial import Progress, Trial
 
 Array = NDArray[np.float32]
-TOP_K = 10
-_BATCH = 8
-"""Texts that are put side by side, padded, for the second figure of batch invariance."""
 _STEP = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """The texts on which a variant is compared with float32."""
-
-    name: str
-    queries: tuple[str, ...]
-    documents: tuple[str, ...]
-    judgements: tuple[dict[int, int], ...] = ()
-    """By query: relevance by position of the document. Empty: nothing was judged, and NDCG is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,66 +44,84 @@ class Figures:
     size_mb: float
     ndcg_float32: float | None = None
     ndcg: float | None = None
+    """NDCG@10."""
+    map_float32: float | None = None
+    map: float | None = None
+    """Mean average precision over the whole ranking, as trec_eval's `map`."""
+    ndcg_loss_low: float | None = None
+    """Lower end of the 95 % interval of `ndcg_loss`, were other queries asked (`ranking.loss_interval`)."""
+    ndcg_loss_high: float | None = None
+    cosine_deciles: tuple[float, ...] = ()
+    """Eleven quantiles of the cosines, from the smallest to the largest."""
 
     @property
     def ndcg_loss(self) -> float | None:
         """Share of float32's NDCG@10 that was lost; negative when there was a gain."""
-        if self.ndcg is None or not self.ndcg_float32:
-            return None
-        return 1 - self.ndcg / self.ndcg_float32
+        return relative_loss(self.ndcg_float32, self.ndcg)
+
+    @property
+    def map_loss(self) -> float | None:
+        """Share of float32's MAP that was lost; negative when there was a gain."""
+        return relative_loss(self.map_float32, self.map)
 
     def as_json(self) -> dict[str, Any]:
         """For `report.json`."""
-        return asdict(self) | {"ndcg_loss": self.ndcg_loss}
+        return asdict(self) | {"ndcg_loss": self.ndcg_loss, "map_loss": self.map_loss}
 
 
-def read_beir(folder: Path, *, max_documents: int = 0) -> Trial:
-    """Read `corpus.jsonl`, `queries.test.jsonl` (or `queries.jsonl`) and `qrels/test.tsv`.
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A trial and its embeddings by the float32 model, computed once for all variants."""
 
-    Args:
-        folder: In BEIR's form.
-        max_documents: Keep the judged documents and fill up with others in the file's order; 0: all.
+    trial: Trial
+    queries: Array
+    """Shape (queries, dim), unit rows."""
+    documents: Array
+    """Shape (documents, dim), unit rows."""
+
+
+def embed_reference(folder: Path, trial: Trial, *, progress: Progress | None = None) -> Reference:
+    """Embed a trial with the float32 model.
 
     Raises:
-        SettingsError: A file is missing or not in this form.
+        ModelError: The folder holds no embedding model that runs.
     """
-    try:
-        corpus = [json.loads(line) for line in (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
-        named = folder / "queries.test.jsonl"
-        path = named if named.is_file() else folder / "queries.jsonl"
-        texts = {str(row["_id"]): str(row["text"]) for row in map(json.loads, path.read_text("utf-8").splitlines())}
-        judged: dict[str, dict[str, int]] = {}
-        with (folder / "qrels" / "test.tsv").open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream, delimiter="\t"):
-                judged.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
-        relevant = {document for scores in judged.values() for document in scores}
-        if max_documents:
-            spare = max(0, max_documents - len(relevant))
-            others = [row for row in corpus if str(row["_id"]) not in relevant][:spare]
-            kept = {str(row["_id"]) for row in others} | relevant
-            corpus = [row for row in corpus if str(row["_id"]) in kept]
-        place = {str(row["_id"]): index for index, row in enumerate(corpus)}
-        queries = [name for name in judged if name in texts]
-        return Trial(
-            folder.name,
-            tuple(texts[name] for name in queries),
-            tuple(f"{row.get('title', '')} {row['text']}".strip() for row in corpus),
-            tuple({place[doc]: score for doc, score in judged[name].items() if doc in place} for name in queries),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(
-            f"{folder} is no BEIR folder: {error}.", hint="corpus.jsonl, queries.test.jsonl, qrels/test.tsv."
-        ) from error
+    return Reference(trial, *_embed(folder, trial, "float32", progress))
 
 
-def text_trial(name: str, texts: Sequence[str]) -> Trial:
-    """A trial without judgements: every text is query and document."""
-    return Trial(name, tuple(texts), tuple(texts))
+def compare(variant: Path, reference: Reference, *, progress: Progress | None = None) -> Figures:
+    """Compare a model folder with float32 embeddings.
+
+    Args:
+        variant: The folder that may be shipped.
+        reference: Of `embed_reference`.
+        progress: Called with the folder's name, texts done and texts in all.
+
+    Raises:
+        ModelError: The folder holds no embedding model that runs.
+    """
+    trial = reference.trial
+    queries, documents = _embed(variant, trial, variant.name, progress)
+    pairs = ((reference.queries, queries), (reference.documents, documents))
+    cosines = np.concatenate([np.sum(exact * small, axis=1) for exact, small in pairs])
+    exact_scores, small_scores = reference.queries @ reference.documents.T, queries @ documents.T
+    alone, padded = _invariance(variant, trial.documents)
+    return Figures(
+        trial=trial.name,
+        num_queries=len(trial.queries),
+        num_documents=len(trial.documents),
+        cosine_mean=float(cosines.mean()),
+        cosine_min=float(cosines.min()),
+        top10_overlap=overlap(list(exact_scores), list(small_scores)),
+        batch_invariance=alone,
+        padded_invariance=padded,
+        size_mb=read_manifest(variant).files["model"].size_bytes / 1e6,
+        cosine_deciles=tuple(float(value) for value in np.quantile(cosines, np.linspace(0, 1, 11))),
+        **_judged(exact_scores, small_scores, trial),
+    )
 
 
-def measure(
-    variant: Path, reference: Path, trial: Trial, *, progress: Callable[[str, int, int], None] | None = None
-) -> Figures:
+def measure(variant: Path, reference: Path, trial: Trial, *, progress: Progress | None = None) -> Figures:
     """Compare two model folders on a trial.
 
     Args:
@@ -123,30 +130,26 @@ def measure(
         trial: The texts.
         progress: Called with what is being embedded, texts done and texts in all.
     """
-    exact = _embed(reference, trial, "float32", progress)
-    small = _embed(variant, trial, variant.name, progress)
-    cosines = np.concatenate([np.sum(a * b, axis=1) for a, b in zip(exact, small, strict=True)])
-    exact_scores, small_scores = exact[0] @ exact[1].T, small[0] @ small[1].T
-    alone, padded = _invariance(variant, trial.documents)
-    judged = bool(trial.judgements)
-    return Figures(
-        trial=trial.name,
-        num_queries=len(trial.queries),
-        num_documents=len(trial.documents),
-        cosine_mean=float(cosines.mean()),
-        cosine_min=float(cosines.min()),
-        top10_overlap=_overlap(exact_scores, small_scores),
-        batch_invariance=alone,
-        padded_invariance=padded,
-        size_mb=read_manifest(variant).files["model"].size_bytes / 1e6,
-        ndcg_float32=ndcg(exact_scores, trial.judgements) if judged else None,
-        ndcg=ndcg(small_scores, trial.judgements) if judged else None,
-    )
+    return compare(variant, embed_reference(reference, trial, progress=progress), progress=progress)
 
 
-def _embed(
-    folder: Path, trial: Trial, label: str, progress: Callable[[str, int, int], None] | None
-) -> tuple[Array, Array]:
+def _judged(exact: Array, small: Array, trial: Trial) -> dict[str, float]:
+    if not trial.judgements:
+        return {}
+    exact_ndcg, small_ndcg = (ndcg_by_query(list(scores), trial.judgements) for scores in (exact, small))
+    exact_map, small_map = (average_precision_by_query(list(scores), trial.judgements) for scores in (exact, small))
+    values = {
+        "ndcg_float32": float(exact_ndcg.mean()),
+        "ndcg": float(small_ndcg.mean()),
+        "map_float32": float(exact_map.mean()),
+        "map": float(small_map.mean()),
+    }
+    if (interval := loss_interval(exact_ndcg, small_ndcg)) is not None:
+        values["ndcg_loss_low"], values["ndcg_loss_high"] = interval
+    return values
+
+
+def _embed(folder: Path, trial: Trial, label: str, progress: Progress | None) -> tuple[Array, Array]:
     """Return the embeddings of queries and documents, one row each."""
     embedder = OnnxEmbedder.open(folder)
     total = len(trial.queries) + len(trial.documents)
@@ -162,41 +165,9 @@ def _embed(
     return np.stack(queries), np.stack(rows)
 
 
-def _overlap(exact: Array, small: Array) -> float:
-    shared = [
-        len(set(_best(left)) & set(_best(right))) / min(TOP_K, len(left))
-        for left, right in zip(exact, small, strict=True)
-    ]
-    return float(np.mean(shared))
-
-
-def _best(scores: Array) -> list[int]:
-    order: list[int] = np.argsort(-scores, kind="stable")[:TOP_K].tolist()
-    return order
-
-
-def ndcg(scores: Array, judgements: Sequence[dict[int, int]]) -> float:
-    """Mean NDCG@10, with the gain linear in the relevance as in trec_eval.
-
-    Args:
-        scores: Shape (queries, documents).
-        judgements: By query: relevance by position of the document.
-    """
-    discounts = 1 / np.log2(np.arange(2, TOP_K + 2))
-    values = []
-    for row, relevance in zip(scores, judgements, strict=True):
-        found = np.array([relevance.get(index, 0) for index in _best(row)], dtype=float)
-        ideal = np.array(sorted(relevance.values(), reverse=True)[:TOP_K], dtype=float)
-        best = float(ideal @ discounts[: len(ideal)])
-        values.append(float(found @ discounts[: len(found)]) / best if best else 0.0)
-    return float(np.mean(values))
-
-
 def _invariance(folder: Path, documents: Sequence[str]) -> tuple[float, float]:
     """Smallest cosines between texts alone, among others, and in one padded batch."""
-    by_length = sorted(documents, key=len)
-    # Short beside long: padding is what moves a vector, and the longest text sets how much of it there is.
-    sample = [by_length[round(place * (len(by_length) - 1) / (_BATCH - 1))] for place in range(_BATCH)]
+    sample = spread(documents)
     embedder = OnnxEmbedder.open(folder, threads=2)
     try:
         together = np.stack([item.embedding for item in embedder.encode_documents(sample)])
@@ -210,14 +181,9 @@ def _invariance(folder: Path, documents: Sequence[str]) -> tuple[float, float]:
 def _padded_embeddings(folder: Path, texts: Sequence[str]) -> Array:
     manifest = read_manifest(folder)
     tokenizer = ModelTokenizer.open(folder, manifest)
-    model = OnnxModel.open(folder, manifest)
-    rows = [tokenizer.encode(manifest.document_prefix + text, max_tokens=manifest.max_tokens).ids for text in texts]
-    shape = (len(rows), max(map(len, rows)))
-    ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for row, values in enumerate(rows):
-        ids[row, : len(values)] = values
-        mask[row, : len(values)] = 1
-    hidden = model.run({"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros(shape, np.int64)})
+    rows = [tokenizer.encode(manifest.document_prefix + text, max_tokens=manifest.max_tokens) for text in texts]
+    inputs = padded_inputs(rows)
+    hidden, mask = OnnxModel.open(folder, manifest).run(inputs), inputs["attention_mask"]
     if manifest.pooling == "cls":
         pooled = hidden[:, 0]
     else:
