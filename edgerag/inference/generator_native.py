@@ -57,7 +57,7 @@ def _on_log(level: int, text: bytes, _user_data: object) -> None:
     line = text.decode("utf-8", "replace").strip()
     if not line:
         return
-    if level in (2, 3):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+    if level in (3, 4):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
         _complaints.append(line)
         del _complaints[:-8]
     logger.debug("llama.cpp: %s", line)
@@ -123,6 +123,28 @@ class LlamaContext:
         for name in ("_free_context", "_free_model"):
             if free := getattr(self, name, None):
                 free()
+
+    def use_adapter(self, path: Path, *, scale: float = 1.0) -> None:
+        """Let a LoRA adapter change what the model computes, from the next evaluation on; clears the memory.
+
+        Args:
+            path: A GGUF file whose hash has been checked; it must belong to this very model.
+            scale: How much of its effect; 0: none.
+
+        Raises:
+            ModelError: No adapter, or one for another model.
+        """
+        _complaints.clear()
+        adapter = self._api.llama_adapter_lora_init(self._model, str(path).encode("utf-8"))  # freed with the model
+        if not adapter:
+            raise ModelError(
+                f"{path.name} is no adapter for this model.{_last_complaint()}",
+                hint="Convert it with the model it was trained on as its base.",
+            )
+        adapters = (self._api.llama_adapter_lora_p_ctypes * 1)(adapter)
+        if self._api.llama_set_adapters_lora(self._context, adapters, 1, (ctypes.c_float * 1)(scale)):
+            raise ModelError(f"{path.name} cannot be used with this model.{_last_complaint()}", hint=MEMORY_HINT)
+        self.keep(0)
 
     # --- text and tokens --------------------------------------------------------------------------
 
@@ -195,9 +217,32 @@ class LlamaContext:
         Raises:
             ModelError: llama.cpp failed; memory is in no known state (`keep(0)` clears it).
         """
+        self._decode(tokens, wants_all=False)
+
+    def evaluate_all(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """As `evaluate`, for measuring: returns the scores after each of the tokens.
+
+        Returns:
+            Shape (len(tokens), num_vocab); valid until the next call.
+
+        Raises:
+            ModelError: As `evaluate`.
+        """
+        self._decode(tokens, wants_all=True)
+        pointer = self._api.llama_get_logits(self._context)
+        if not pointer:
+            raise ModelError("The generator gave no scores.", hint="Use another model.")
+        scores: NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(len(tokens), self.num_vocab))
+        return scores
+
+    def _decode(self, tokens: Sequence[int], *, wants_all: bool) -> None:
         array = (self._api.llama_token * len(tokens))(*tokens)
+        batch = self._api.llama_batch_get_one(array, len(tokens))
+        if wants_all:
+            flags = (ctypes.c_int8 * len(tokens))(*([1] * len(tokens)))  # lives until the call below is over
+            batch.logits = ctypes.cast(flags, ctypes.POINTER(ctypes.c_int8))
         _complaints.clear()
-        status = self._api.llama_decode(self._context, self._api.llama_batch_get_one(array, len(tokens)))
+        status = self._api.llama_decode(self._context, batch)
         if status:
             raise ModelError(f"The generator failed with status {status}.{_last_complaint()}", hint=MEMORY_HINT)
 

@@ -38,6 +38,7 @@ class Plan:
     calibrated_on: str
     source: Path | None
     cache: Path
+    converter: Path | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -51,6 +52,7 @@ def plan(
     output: Path | None = None,
     source: Path | None = None,
     cache: Path | None = None,
+    converter: Path | None = None,
     calibration: Path | None = None,
     beir: Path | None = None,
     texts: Path | None = None,
@@ -64,6 +66,7 @@ def plan(
         output: Model folder to write; default: the recipe's name below the current folder.
         source: Weights to take instead of downloading.
         cache: Where downloads and finished steps stay; default `sources.default_cache()`.
+        converter: Source distribution of llama-cpp-python to take the GGUF converter from, instead of downloading it.
         calibration: File of texts, or the folder of a library, to calibrate on instead of the recipe's texts.
         beir: Judged collection to measure on.
         texts: Texts to measure on, in the form of the recipe's `check`, when there is no judged collection.
@@ -91,7 +94,7 @@ def plan(
         )
     return Plan(
         recipe, variant or default, output or Path(recipe.name), trials, calibrated, where, source,
-        cache or default_cache(),
+        cache or default_cache(), converter,
     )  # fmt: skip
 
 

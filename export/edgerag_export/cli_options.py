@@ -26,6 +26,12 @@ _INPUTS = (
     ),
     click.option("--cache", type=NEW, metavar="DIR", help="Where downloads and finished steps stay."),
     click.option(
+        "--converter",
+        type=FILE,
+        metavar="FILE",
+        help="llama_cpp_python-VERSION.tar.gz, whose GGUF converter is used, instead of downloading it.",
+    ),
+    click.option(
         "--calibration",
         type=EXISTING,
         metavar="PATH",
@@ -84,13 +90,16 @@ def show(ctx: click.Context, values: dict[str, Any]) -> None:
     if global_option(ctx, "as_json"):
         click.echo(json.dumps({"schema_version": 1, **values}, ensure_ascii=False))
         return
-    width = max(map(len, values))
-    for name, value in values.items():
-        if isinstance(value, (list, tuple)):
-            shown = ", ".join(map(str, value))
-        else:
-            shown = "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    # What was not measured has no line: nothing was judged, say.
+    lines = {name: value for name, value in values.items() if value is not None}
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        shown = ", ".join(map(_word, value)) if isinstance(value, (list, tuple)) else _word(value)
         click.echo(f"{name.replace('_', ' '):<{width}}  {shown}")
+
+
+def _word(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def planned(plan: Plan) -> dict[str, Any]:

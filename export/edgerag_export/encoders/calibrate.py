@@ -170,15 +170,13 @@ class _Sample:
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
         self.stride = 1
-        self.skip = 0
+        self.seen = 0
         self.kept: list[Array] = []
 
     def add(self, rows: Array) -> None:
-        self.kept += [row.copy() for row in rows[self.skip :: self.stride]]
-        self.skip = (self.skip - len(rows)) % self.stride
+        self.kept += [row.copy() for row in rows[-self.seen % self.stride :: self.stride]]
+        self.seen += len(rows)
         while len(self.kept) > 2 * self.wanted:
-            if len(self.kept) % 2 == 0:
-                self.skip += self.stride  # the next row in step would be an odd one
             self.kept = self.kept[::2]
             self.stride *= 2
 

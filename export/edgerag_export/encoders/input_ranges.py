@@ -13,6 +13,8 @@ BINS = 4096
 """Of the histogram for `entropy`: sixteen to a step of the widest range."""
 _STRIDE = 16
 _TINY = 1e-12
+_UNSEEN = 1e-4
+"""Counts that a bin is taken to hold where the quantised distribution has none."""
 
 Values = NDArray[Any]
 
@@ -31,11 +33,11 @@ def percentile_range(values: Values, percentile: float) -> tuple[float, float]:
 def entropy_range(values: Values, *, levels: int = INPUT_MAX + 1, bins: int = BINS) -> tuple[float, float]:
     """Return the range whose quantised distribution tells least apart from what was seen (Kullback-Leibler).
 
-    Candidates are the whole range, which holds 0, shrunk towards 0 by the same share on both sides; what is cut off
-    counts at the edge.
+    The range holds 0. Its upper and its lower end are moved in by turns, each to where the loss is least; what is cut
+    off counts at the edge.
 
     Source: TensorRT's calibration, S. Migacz, "8-bit Inference with TensorRT", GTC 2017, for ranges that are not
-    symmetric.
+    symmetric, the two ends on their own.
 
     Args:
         values: What was seen, any shape.
@@ -46,13 +48,18 @@ def entropy_range(values: Values, *, levels: int = INPUT_MAX + 1, bins: int = BI
     if high - low < _TINY:
         return low, high
     seen, edges = np.histogram(values, bins=bins, range=(low, high))
-    zero = -low / (high - low) * bins
-    best, best_loss = (low, high), np.inf
-    for width in range(bins, levels - 1, -_STRIDE):
-        start = min(round(zero * (1 - width / bins)), bins - width)
-        if (loss := _divergence(seen, slice(start, start + width), levels)) < best_loss:
-            best, best_loss = (float(edges[start]), float(edges[start + width])), loss
-    return min(0.0, best[0]), max(0.0, best[1])
+    zero = min(int(-low / (high - low) * bins), bins - 1)
+    kept = slice(0, bins)
+    for _ in range(2):
+        stops = range(bins, max(kept.start + levels, zero + 1) - 1, -_STRIDE)
+        kept = _best([slice(kept.start, stop) for stop in stops], seen, levels)
+        starts = range(0, min(kept.stop - levels, zero) + 1, _STRIDE)
+        kept = _best([slice(start, kept.stop) for start in starts], seen, levels)
+    return min(0.0, float(edges[kept.start])), max(0.0, float(edges[kept.stop]))
+
+
+def _best(candidates: list[slice], seen: Values, levels: int) -> slice:
+    return min(candidates, key=lambda kept: _divergence(seen, kept, levels))
 
 
 def _divergence(seen: Values, kept: slice, levels: int) -> float:
@@ -66,5 +73,6 @@ def _divergence(seen: Values, kept: slice, levels: int) -> float:
     held = np.bincount(level, inside, levels)
     shared = np.bincount(level, filled.astype(np.float64), levels)
     quantized = np.where(filled, (held / np.maximum(shared, 1))[level], 0)
-    exact, coarse = clipped[filled] / clipped.sum(), quantized[filled] / max(quantized.sum(), _TINY)
-    return float(np.sum(exact * np.log(exact / np.maximum(coarse, _TINY))))
+    exact, coarse = clipped[filled], np.maximum(quantized[filled], _UNSEEN)
+    exact, coarse = exact / exact.sum(), coarse / coarse.sum()
+    return float(np.sum(exact * np.log(exact / coarse)))

@@ -112,9 +112,7 @@ class EncoderWorkshop:
             key |= {"calibration": self._calibration_key, "options": self._option_key}
 
         def make(folder: Path) -> None:
-            self._encoder()  # the graph is checked, whichever form is made of it
-            content = self._make(variant)
-            (folder / _GRAPH).write_bytes(content)
+            (folder / _GRAPH).write_bytes(self._make(variant))
 
         return (self._cache.step(f"graph-{variant.name}", key, make) / _GRAPH).read_bytes()
 
@@ -122,20 +120,22 @@ class EncoderWorkshop:
         # deferred: numpy and the extra's packages, which a wrong recipe need not wait for
         from edgerag_export.encoders import block_weights, int8_graph, ordinary_graphs, quantize, shrink_embeddings
 
+        # What the step needs is made before it is announced.
+        fused, encoder = self._fused(), self._encoder()
+        statistics = self._statistics if variant.method == "static" else {}
         self._progress("quantise", 0, 1)
-        fits_in_seven = variant.target in ("portable", "x86-avx2")
+        cannot_overflow = variant.target in ("portable", "x86-avx2")
         if variant.method == "float16":
-            return ordinary_graphs.float16_graph(self._fused())
+            return ordinary_graphs.float16_graph(fused)
         if variant.method == "dynamic":
-            return ordinary_graphs.dynamic_graph(self._fused(), reduce_range=fits_in_seven)
-        encoder = self._encoder()
+            return ordinary_graphs.dynamic_graph(fused, reduce_range=cannot_overflow)
         words = shrink_embeddings.shrink(encoder.words)
         if variant.method in ("weights-8bit", "weights-4bit"):
             bits = 8 if variant.method == "weights-8bit" else 4
             return block_weights.write_block_graph(encoder, words, bits=bits)
-        fits_pairs = self._options.fits_pairs if variant.target == "portable" else fits_in_seven
+        fits_pairs = self._options.fits_pairs if variant.target == "portable" else cannot_overflow
         options = replace(self._options, fits_pairs=fits_pairs)
-        layers = quantize.quantize(encoder, self._statistics, options, variant.ranges)
+        layers = quantize.quantize(encoder, statistics, options, variant.ranges)
         return int8_graph.write_graph(encoder, layers, words)
 
     def _exported(self) -> Path:

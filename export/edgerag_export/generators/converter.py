@@ -1,8 +1,9 @@
 """Get the GGUF converter that belongs to the installed llama-cpp-python: it is in its source distribution alone.
 
 The converter and the library have to agree on the names of tensors and on what a tokenizer is called; another version
-may write files that this library loads and computes wrongly. The source distribution has 76 MB (212 unpacked: vocabularies
-for llama.cpp's tests 78, documentation 39, its history 40, ggml 22, tools 11); the converter has 2, and only it is kept.
+may write files that this library loads and computes wrongly. The source distribution has 76 MB (unpacked 212:
+vocabularies for llama.cpp's tests 78, its history 40, documentation 39, ggml 22, tools 11); the converter has 2,
+and only it is kept.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ _NEEDED = ("convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "gguf-py/gguf/__i
 _RECORD = "converter.json"
 
 # pip cannot download a source distribution without asking the build backend for its metadata, for which it would
-# first install that backend, compiling parts of it. The metadata is in the archive (PKG-INFO) anyway. So pip is told not to
-# isolate, and finds this module in the backend's place: nothing of the package is run, and no compiler either.
-_BACKEND = '''
+# first install that backend, compiling parts of it. The metadata is in the archive (PKG-INFO) anyway. So pip is told
+# not to isolate, and finds this module in the backend's place: nothing of the package is run, and no compiler either.
+_BACKEND = """
 import email, pathlib, shutil
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
@@ -62,7 +63,7 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 
 def build_wheel(*arguments, **options):
     raise RuntimeError("nothing is built here")
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def get_converter(
         source: The source distribution (`llama_cpp_python-VERSION.tar.gz`), where it is here already.
 
     Raises:
-        ModelError: llama-cpp-python is not installed; the source distribution is of another version, damaged, or cannot be
-            had; or the cache cannot be written.
+        ModelError: llama-cpp-python is not installed; the source distribution is of another version, damaged, or
+            cannot be had; or the cache cannot be written.
     """
     version = installed_version()
     if source is None:
@@ -176,18 +177,25 @@ def _unpack(archive: Path, version: str, cache: Path) -> Converter:
             return Converter(place, version, sha256)
         with _scratch(cache) as scratch:
             arriving = scratch / "converter"
-            with tarfile.open(archive, "r:gz") as tar:
+            with gzip.open(archive) as stream, tarfile.open(fileobj=stream) as tar:
                 found = _extract(tar, arriving)
+                # tarfile takes a damaged header for the end, and the checksum comes last.
+                while stream.read(2**20):
+                    pass
             _check_version(archive.name, found, version)
             missing = [name for name in _NEEDED if not (arriving / name).is_file()]
             if missing:
-                raise ModelError(f"{archive.name} holds no {missing[0]}.", hint=f"It must be {PACKAGE}-{version}.tar.gz.")
+                raise ModelError(
+                    f"{archive.name} holds no {missing[0]}.", hint=f"It must be {PACKAGE}-{version}.tar.gz."
+                )
             record = {"version": version, "sha256": sha256}
             (arriving / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             with contextlib.suppress(OSError):  # another build was faster with the same
                 arriving.rename(place)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ModelError(f"{archive} is not a whole source distribution: {error}.", hint="Download it again.") from error
+        raise ModelError(
+            f"{archive} is not a whole source distribution: {error}.", hint="Download it again."
+        ) from error
     except OSError as error:
         raise ModelError(f"The converter cannot be unpacked to {cache}: {error.strerror or error}.") from error
     return Converter(place, version, sha256)

@@ -68,7 +68,8 @@ def dequantize(file: Path, folder: Path, *, progress: Progress = lambda step, do
     """Write the model of a GGUF file as a Hugging Face folder: config, float32 safetensors, tokenizer, model card.
 
     Raises:
-        ModelError: No usable GGUF, of an architecture or with a tokenizer that cannot be written, or packages are missing.
+        ModelError: No usable GGUF, of an architecture or with a tokenizer that cannot be written, or packages are
+            missing.
     """
     header = read_gguf_header(file)
     if header.architecture not in ARCHITECTURES:
@@ -234,7 +235,8 @@ def write_tokenizer(vocabulary: Vocabulary, folder: Path) -> None:
         )
     ids = {token: place for place, token in enumerate(vocabulary.tokens)}
     special = [place for place, kind_ in enumerate(vocabulary.types) if kind_ in (_CONTROL, _USER_DEFINED)]
-    merges = [pair for pair in vocabulary.merges if all(part in ids for part in pair)]
+    # llama.cpp passes over a merge whose result is no token; this library refuses the tokenizer.
+    merges = [pair for pair in vocabulary.merges if all(part in ids for part in (*pair, "".join(pair)))]
     tokenizer = Tokenizer(models.BPE(ids, merges, ignore_merges=kind == "llama-bpe"))
     if kind in whole:
         split = pre_tokenizers.Split(Regex(whole[kind]), behavior="isolated")

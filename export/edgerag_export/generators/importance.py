@@ -1,7 +1,8 @@
 """The importance matrix: how much each input channel of each table matters, so that its rounding errors go elsewhere.
 
-A quantiser chooses the scale of each block of weights. With the mean square of what each weight is multiplied by, it can
-choose the scale that keeps the product close rather than the weights. Stored in the GGUF form of llama.cpp's `llama-imatrix`.
+A quantiser chooses the scale of each block of weights. With the mean square of what each weight is multiplied by, it
+can choose the scale that keeps the product close rather than the weights. Stored in the GGUF form of llama.cpp's
+`llama-imatrix`.
 """
 
 from __future__ import annotations

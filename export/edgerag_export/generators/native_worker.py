@@ -1,6 +1,7 @@
-"""The process in which llama.cpp quantises and observes: what it dislikes ends in `abort()`, and must end this one only.
+"""The process in which llama.cpp quantises and observes: what it dislikes ends in `abort()`, and ends this one only.
 
-Reads one JSON request from stdin and writes lines of JSON to stdout: `progress` (done, total), then `result` or `error`.
+Reads one JSON request from stdin and writes lines of JSON to stdout: `progress` (done, total), then `result` or
+`error`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from edgerag.errors import ModelError
 from edgerag.inference.generator_native import load_library
+from edgerag_export.generators.ggml import load_ggml, tensor_types
 
 _TENSOR = re.compile(r"^\[\s*(\d+)/\s*(\d+)\]")
 
@@ -51,7 +53,7 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
         line = text.decode("utf-8", "replace").strip()
         if match := _TENSOR.match(line):
             report_progress(int(match[1]), int(match[2]))
-        elif level in (2, 3) and line:  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+        elif level in (3, 4) and line:  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
             complaints.append(line)
 
     callback = api.llama_log_callback(on_log)
@@ -68,7 +70,7 @@ def _quantize(request: dict[str, Any]) -> dict[str, Any]:
     if status:
         reason = complaints[-1] if complaints else f"status {status}"
         raise ModelError(f"llama.cpp could not quantise {Path(request['source']).name}: {reason}")
-    return {"complaints": complaints}
+    return {"complaints": complaints, "tensor_types": tensor_types(load_ggml(api), Path(request["target"]))}
 
 
 def _importance(api: Any, path: str | None) -> Any:

@@ -12,40 +12,10 @@ from numpy.typing import NDArray
 
 from edgerag.errors import ModelError
 from edgerag.inference.generator_native import load_library
+from edgerag_export.generators.ggml import F32, GgmlTensor, check_layout, load_ggml
 
-F32 = 0
-"""GGML_TYPE_F32"""
 LEAST_ROWS = 16
 """Shorter windows are left out: llama.cpp's own tool ignores them too."""
-
-
-class GgmlTensor(ctypes.Structure):
-    """`struct ggml_tensor` of ggml.h as llama-cpp-python 0.3.36 has it; `check_layout` compares it with the library's."""
-
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("buffer", ctypes.c_void_p),
-        ("ne", ctypes.c_int64 * 4),
-        ("nb", ctypes.c_size_t * 4),
-        ("op", ctypes.c_int),
-        ("op_params", ctypes.c_int32 * 16),
-        ("flags", ctypes.c_int32),
-        ("src", ctypes.c_void_p * 10),
-        ("view_src", ctypes.c_void_p),
-        ("view_offs", ctypes.c_size_t),
-        ("data", ctypes.c_void_p),
-        ("name", ctypes.c_char * 64),
-        ("extra", ctypes.c_void_p),
-        ("padding", ctypes.c_char * 8),
-    )
-
-
-class _InitParams(ctypes.Structure):
-    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
-
-
-_OBJECT_BYTES = 32
-"""sizeof(struct ggml_object), which `ggml_tensor_overhead` counts too."""
 
 
 def observe(request: dict[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -120,72 +90,13 @@ class _Collector:
         if rows.nb[0] != 4 or rows.nb[1] != 4 * width or rows.ne[2] != 1 or rows.ne[3] != 1:
             raise ValueError(f"{name} has an input of an unknown shape")
         buffer = (ctypes.c_float * (width * count)).from_address(rows.data)
-        values = np.frombuffer(buffer, dtype=np.float32).reshape(count, width)
+        values = np.ctypeslib.as_array(buffer).reshape(count, width)
         total = np.einsum("ij,ij->j", values, values, dtype=np.float64)
         if not np.isfinite(total).all():
             raise ValueError(f"{name} was given a value that is no number")
         self.sums[name] = self.sums.get(name, 0.0) + total
         self.counts[name] = self.counts.get(name, 0) + count
         return True
-
-
-def load_ggml(api: Any) -> Any:
-    """The shared library of ggml that llama_cpp has loaded.
-
-    Raises:
-        ModelError: It is not where this version puts it.
-    """
-    folder = Path(api.__file__).parent / "lib"
-    names = [path for pattern in ("libggml-base.so", "libggml-base.dylib", "ggml-base.dll") for path in folder.glob(pattern)]
-    if not names:
-        raise ModelError(f"There is no ggml library in {folder}.", hint="Build the ladder without an importance matrix.")
-    ggml = ctypes.CDLL(str(names[0]))
-    for name, result, arguments in (
-        ("ggml_init", ctypes.c_void_p, [_InitParams]),
-        ("ggml_free", None, [ctypes.c_void_p]),
-        ("ggml_tensor_overhead", ctypes.c_size_t, []),
-        ("ggml_new_tensor_2d", ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]),
-        ("ggml_mul_mat", ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
-        ("ggml_set_name", ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p]),
-        ("ggml_get_data", ctypes.c_void_p, [ctypes.c_void_p]),
-        ("ggml_op_name", ctypes.c_char_p, [ctypes.c_int]),
-    ):
-        function = getattr(ggml, name)
-        function.restype, function.argtypes = result, arguments
-    return ggml
-
-
-def check_layout(ggml: Any) -> None:
-    """Build a product in ggml itself, and find its parts where `GgmlTensor` says they are.
-
-    Raises:
-        ModelError: They are elsewhere: this is another ggml.
-    """
-    context = ggml.ggml_init(_InitParams(2**20, None, False))
-    try:
-        table, rows = ggml.ggml_new_tensor_2d(context, F32, 48, 7), ggml.ggml_new_tensor_2d(context, F32, 48, 5)
-        ggml.ggml_set_name(table, b"blk.0.trial.weight")
-        product = ggml.ggml_mul_mat(context, table, rows)
-        is_known = ggml.ggml_tensor_overhead() == ctypes.sizeof(GgmlTensor) + _OBJECT_BYTES
-        if is_known:
-            first, second, third = (GgmlTensor.from_address(address) for address in (table, rows, product))
-            is_known = (
-                first.name == b"blk.0.trial.weight"
-                and list(first.ne) == [48, 7, 1, 1]
-                and list(second.ne) == [48, 5, 1, 1]
-                and list(third.ne) == [7, 5, 1, 1]
-                and list(second.nb[:2]) == [4, 192]
-                and second.data == ggml.ggml_get_data(rows)
-                and list(third.src[:3]) == [table, rows, None]
-                and ggml.ggml_op_name(third.op) == b"MUL_MAT"
-            )
-    finally:
-        ggml.ggml_free(context)
-    if not is_known:
-        raise ModelError(
-            "This llama-cpp-python keeps its tensors in another layout than the one known here (0.3.36).",
-            hint="Build the ladder without an importance matrix, or install llama-cpp-python 0.3.36.",
-        )
 
 
 def _op_number(ggml: Any, name: bytes) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 from edgerag.cores import usable_cores
 from edgerag.errors import ModelError
 from edgerag.models.gguf import read_gguf_header
-from edgerag_export.generators.dequantize import open_gguf
 from edgerag_export.generators.native import run_job
 
 Progress = Callable[[str, int, int], None]
@@ -86,16 +84,7 @@ def quantize(
         raise ModelError(f"{target} cannot be written: {error.strerror or error}.", hint="Is the disk full?") from error
     finally:
         arriving.unlink(missing_ok=True)
-    return Quantized(target, tensor_types(target), tuple(answer["complaints"]))
-
-
-def tensor_types(file: Path) -> dict[str, int]:
-    """Number of tensors by type, the most common first.
-
-    Raises:
-        ModelError: No usable GGUF.
-    """
-    return dict(Counter(tensor.tensor_type.name for tensor in open_gguf(file).tensors).most_common())
+    return Quantized(target, answer["tensor_types"], tuple(answer["complaints"]))
 
 
 def _check_disk(source: Path, target: Path, rung: str) -> None:

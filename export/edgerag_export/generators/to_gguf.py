@@ -62,7 +62,7 @@ def convert(
     needed = sum(path.stat().st_size for path in weights) * _BYTES_EACH[outtype] // 2
     _check_disk(target, needed)
     arguments = ["--outtype", outtype, "--model-name", name or folder.name]
-    # The converter takes further metadata (base name, version) from the folder's name, so it is shown the same one always.
+    # The converter takes more metadata (base name, version) from the folder's name: it is always shown the same one.
     with _shown_as(folder, name or folder.name) as shown:
         _run(converter, "convert_hf_to_gguf.py", [*arguments, str(shown)], folder.name, target, progress)
     return target
@@ -85,7 +85,8 @@ def convert_lora(
         base: The folder of the model it was trained on; its `config.json` and tokenizer suffice.
 
     Raises:
-        ModelError: As `convert`; or the adapter is of a kind that GGUF cannot express, which the converter would not notice.
+        ModelError: As `convert`; or the adapter is of a kind that GGUF cannot express, which the converter would not
+            notice.
     """
     _check_torch()
     _check_adapter(adapter)
@@ -134,7 +135,9 @@ def _check_adapter(folder: Path) -> None:
         config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         kind, bias = config.get("peft_type", "LORA"), config.get("bias", "none")
     except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"{folder} holds no usable adapter_config.json: {error}.", hint="Name a peft folder.") from error
+        raise ModelError(
+            f"{folder} holds no usable adapter_config.json: {error}.", hint="Name a peft folder."
+        ) from error
     if kind != "LORA":
         raise ModelError(f"{folder} is an adapter of the kind {kind}.", hint="Only LORA can be converted.")
     if bias != "none":
@@ -142,7 +145,8 @@ def _check_adapter(folder: Path) -> None:
     for key, reason in _UNSUPPORTED_LORA.items():
         if config.get(key):
             raise ModelError(
-                f"The adapter {folder} uses {key}: {reason}.", hint="Merge it into the model with peft, and convert that."
+                f"The adapter {folder} uses {key}: {reason}.",
+                hint="Merge it into the model with peft, and convert that.",
             )
     if not any((folder / name).is_file() for name in ("adapter_model.safetensors", "adapter_model.bin")):
         raise ModelError(f"{folder} holds no adapter_model.safetensors.", hint="Name a peft folder.")
@@ -241,8 +245,9 @@ def _translate(lines: list[str], status: int, what: str, target: Path) -> ModelE
     text = "\n".join(lines)
     if "BPE pre-tokenizer was not recognized" in text:
         match = re.search(r"chkhsh:\s*([0-9a-f]{64})", text)
+        fingerprint = match[1][:16] if match else "not given"
         return ModelError(
-            f"The tokenizer of {what} is unknown to the converter (fingerprint {match[1][:16] if match else 'not given'}).",
+            f"The tokenizer of {what} is unknown to the converter (fingerprint {fingerprint}).",
             hint="It knows the tokenizers of published families. A newer llama-cpp-python may know this one.",
         )
     if match := re.search(r"Model (\S+) is not supported", text):
@@ -252,10 +257,13 @@ def _translate(lines: list[str], status: int, what: str, target: Path) -> ModelE
         )
     if match := re.search(r"No module named '([\w.]+)'", text):
         return ModelError(
-            f"The converter needs the Python package {match[1]} for {what}.", hint=f"Install it: pip install {match[1]}."
+            f"The converter needs the Python package {match[1]} for {what}.",
+            hint=f"Install it: pip install {match[1]}.",
         )
     if "No space left on device" in text or "Errno 28" in text:
-        return ModelError(f"The disk is full: {target} could not be written.", hint="Free some space, then run it again.")
+        return ModelError(
+            f"The disk is full: {target} could not be written.", hint="Free some space, then run it again."
+        )
     if re.search(r"FileNotFoundError.*token|Can't load tokenizer|Couldn't instantiate the backend tokenizer", text):
         return ModelError(f"{what} has no usable tokenizer: {lines[-1]}", hint="tokenizer.json is looked for.")
     if status < 0:

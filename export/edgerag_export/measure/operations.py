@@ -42,7 +42,8 @@ class Operations:
 
     def integer_share(self, num_tokens: int) -> float:
         """Share of a text's operations that multiply bytes, 0 to 1."""
-        return 2 * num_tokens * self.per_token_integer / self.of_text(num_tokens)
+        total = self.of_text(num_tokens)
+        return 2 * num_tokens * self.per_token_integer / total if total else 0.0
 
 
 def count_operations(folder: Path) -> Operations:

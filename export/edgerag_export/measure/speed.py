@@ -28,6 +28,9 @@ MIXED = (16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256)
 _QUESTION = "How long does it take"
 _LOAD_RUNS = 3
 _WARM_UP = 2
+_MAX_RUNS = 200
+_LATENCY_SHARE = 0.25
+"""Of the time, for single texts; batches take the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class SpeedFigures:
     share_of_int8_peak: float
     """Of what the machine reached with one big integer product on each core, in the same rounds."""
     left_out: tuple[str, ...] = ()
-    """What the time did not suffice for."""
+    """What the time did not suffice for, e.g. `throughput by number of texts of 256 tokens: 128, 256`."""
 
     @property
     def best_throughput(self) -> Throughput | None:
@@ -110,7 +113,7 @@ class _Judging:
         self._model.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Point:
     """One thing to time: that many texts of that length; 0: mixed."""
 
@@ -119,10 +122,9 @@ class _Point:
     is_latency: bool
     texts: tuple[str, ...]
 
-    @property
-    def label(self) -> str:
-        length = f"{self.num_tokens} tokens" if self.num_tokens else "mixed length"
-        return f"latency at {length}" if self.is_latency else f"throughput, {self.batch_size} texts of {length}"
+
+_Times = dict[_Point, dict[str, list[float]]]
+"""Seconds of each run, by point and variant."""
 
 
 def measure_speed(
@@ -149,15 +151,23 @@ def measure_speed(
     first = next(iter(folders.values()))
     judges = read_manifest(first).task == "cross-encoder"
     points = _points(ExactTexts(first, question=_QUESTION if judges else ""))
+    latencies = [point for point in points if point.is_latency]
+    batches = [point for point in points if not point.is_latency]
     meter = PeakMeter()
     with ExitStack() as stack:
         runners = {name: stack.enter_context(closing(_open(folder))) for name, folder in folders.items()}
         for runner in runners.values():
             for _ in range(_WARM_UP):
                 runner.run(points[0].texts)
-        times = _rounds(runners, points, meter, budget_s, progress, clock)
+        turns = _Turns(runners, clock, budget_s, progress)
+        times = turns.run(latencies, until_s=budget_s * _LATENCY_SHARE, at_each_round=lambda: None)
+        times |= turns.run(batches, until_s=budget_s, at_each_round=meter.sample)
+        meter.sample()
     peak = meter.peak
-    return {name: _figures(folder, loads[name], points, times[name], peak) for name, folder in folders.items()}, peak
+    return {
+        name: _figures(folder, loads[name], points, {point: by_name[name] for point, by_name in times.items()}, peak)
+        for name, folder in folders.items()
+    }, peak
 
 
 def _open(folder: Path) -> _Runner:
@@ -187,40 +197,58 @@ def _points(texts: ExactTexts) -> list[_Point]:
     return latency + sorted(batches, key=lambda point: point.batch_size)
 
 
-def _rounds(
-    runners: Mapping[str, _Runner],
-    points: Sequence[_Point],
-    meter: PeakMeter,
-    budget_s: float,
-    progress: Progress | None,
-    clock: Callable[[], float],
-) -> dict[str, dict[_Point, list[float]]]:
-    """Return seconds by name and point; points that never fitted into the budget are missing."""
-    times: dict[str, dict[_Point, list[float]]] = {name: {} for name in runners}
-    start = clock()
-    per_text: dict[str, float] = dict.fromkeys(runners, 0.0)
-    names = list(runners)
-    meter.sample()
-    while True:
-        for point in points:
-            left = budget_s - (clock() - start)
-            # What one run takes all variants, judged by the slowest text so far; the first point always runs.
-            if sum(per_text.values()) * point.batch_size > left and any(times[names[0]].values()):
-                continue
-            for name in names:
-                begun = clock()
-                runners[name].run(point.texts)
-                seconds = clock() - begun
-                times[name].setdefault(point, []).append(seconds)
-                if not point.is_latency or not per_text[name]:
-                    per_text[name] = seconds / point.batch_size
-            if progress is not None:
-                progress("speed", min(round(clock() - start), round(budget_s)), round(budget_s))
-        meter.sample()
-        names.append(names.pop(0))  # nobody is always the one after the slowest
-        cheapest = sum(min(values) for by_point in times.values() for values in [by_point[points[0]]])
-        if clock() - start + max(cheapest, 0.0) >= budget_s:
-            return times
+class _Turns:
+    """Runs points in rounds, every variant in turn, for as long as the time suffices."""
+
+    def __init__(
+        self,
+        runners: Mapping[str, _Runner],
+        clock: Callable[[], float],
+        budget_s: float,
+        progress: Progress | None,
+    ) -> None:
+        self._runners = runners
+        self._names = list(runners)
+        self._clock = clock
+        self._start = clock()
+        self._budget_s = budget_s
+        self._progress = progress
+
+    def run(self, points: Sequence[_Point], *, until_s: float, at_each_round: Callable[[], None]) -> _Times:
+        """Time the points until `until_s` after the start; the point with the fewest runs comes next.
+
+        Returns:
+            Points that never fitted are missing; the first one always ran.
+        """
+        times: _Times = {}
+        costs: dict[int, float] = {}
+        at_each_round()
+        while True:
+            left = until_s - (self._clock() - self._start)
+            fitting = [
+                point
+                for point in points
+                if len(self._runs(times, point)) < _MAX_RUNS
+                and costs.get(point.num_tokens, 0.0) * point.batch_size <= left
+            ]
+            if times and (left <= 0 or not fitting):
+                return times
+            point = min(fitting or points[:1], key=lambda point: len(self._runs(times, point)))
+            if point is points[0] and times:
+                at_each_round()
+                self._names.append(self._names.pop(0))  # nobody always comes after the slowest
+            begun = self._clock()
+            for name in self._names:
+                start = self._clock()
+                self._runners[name].run(point.texts)
+                times.setdefault(point, {}).setdefault(name, []).append(self._clock() - start)
+            costs[point.num_tokens] = (self._clock() - begun) / point.batch_size
+            if self._progress is not None:
+                used = min(self._clock() - self._start, self._budget_s)
+                self._progress("speed", round(used), round(self._budget_s))
+
+    def _runs(self, times: _Times, point: _Point) -> list[float]:
+        return times.get(point, {}).get(self._names[0], [])
 
 
 def _figures(
@@ -241,19 +269,27 @@ def _figures(
         integer_share=operations.integer_share(full),
         gops_per_s=speed,
         share_of_int8_peak=speed / peak.int8_gops if peak.int8_gops else 0.0,
-        left_out=tuple(point.label for point in points if point not in times),
+        left_out=_left_out([point for point in points if point not in times]),
     )
 
 
 def _latency(point: _Point, seconds: Sequence[float]) -> Latency:
-    p50, p95 = np.quantile(seconds, (0.5, 0.95), method="higher")
-    return Latency(point.num_tokens, 1000 * float(p50), 1000 * float(p95), 1000 * min(seconds), len(seconds))
+    p95 = float(np.quantile(seconds, 0.95, method="higher"))
+    return Latency(point.num_tokens, 1000 * float(np.median(seconds)), 1000 * p95, 1000 * min(seconds), len(seconds))
 
 
 def _throughput(point: _Point, seconds: Sequence[float]) -> Throughput:
     rates = point.batch_size / np.array(seconds)
     tokens = point.num_tokens or float(np.mean([MIXED[place % len(MIXED)] for place in range(point.batch_size)]))
     median = float(np.median(rates))
-    return Throughput(
-        point.batch_size, point.num_tokens, median, float(rates.max()), median * tokens, len(seconds)
-    )
+    return Throughput(point.batch_size, point.num_tokens, median, float(rates.max()), median * tokens, len(seconds))
+
+
+def _left_out(points: Sequence[_Point]) -> tuple[str, ...]:
+    """Name points, those of one kind together."""
+    kinds: dict[str, list[int]] = {}
+    for point in points:
+        length = f"texts of {point.num_tokens} tokens" if point.num_tokens else "texts of mixed length"
+        kind = "latency by length in tokens" if point.is_latency else f"throughput by number of {length}"
+        kinds.setdefault(kind, []).append(point.num_tokens if point.is_latency else point.batch_size)
+    return tuple(f"{kind}: {', '.join(map(str, values))}" for kind, values in kinds.items())

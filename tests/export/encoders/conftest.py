@@ -133,7 +133,7 @@ def _save_weights(folder: Path, family: str, labels: int) -> None:
     is_bert = family == "bert"
     vocabulary = _save_bert_tokenizer(folder) if is_bert else _save_unigram_tokenizer(folder)
     prefix = {"bert": "Bert", "xlm-roberta": "XLMRoberta", "roberta": "Roberta", "camembert": "Camembert"}[family]
-    options = SIZES | {"vocab_size": vocabulary, "initializer_range": 0.15, "pad_token_id": 0 if is_bert else 1}
+    options = SIZES | {"vocab_size": vocabulary, "initializer_range": 0.1, "pad_token_id": 0 if is_bert else 1}
     if not is_bert:
         options["type_vocab_size"] = 1
     if labels:
@@ -145,7 +145,7 @@ def _save_weights(folder: Path, family: str, labels: int) -> None:
         for name, parameter in model.named_parameters():
             if name.endswith("dense.weight") and "layer." in name:
                 # Output channels of very different widths: what a scale per tensor cannot serve.
-                parameter *= torch.exp(1.2 * torch.randn(parameter.shape[0], 1))
+                parameter *= torch.exp(0.7 * torch.randn(parameter.shape[0], 1))
             elif name.endswith("bias"):
                 parameter += 0.1 * torch.randn(parameter.shape)
     model.save_pretrained(folder, safe_serialization=True)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from edgerag_export.encoders.calibrate import SiteStatistics, with_long_texts
 from edgerag_export.encoders.fuse_graph import Linear, Norm
 from edgerag_export.encoders.quantize import Int8Linear, _fold_into_norm, quantize_linear
-from edgerag_export.recipe import Quantization
 from edgerag_export.encoders.shrink_embeddings import shrink
+from edgerag_export.recipe import Quantization
 
 OPTIONS = Quantization(calibration="")
 

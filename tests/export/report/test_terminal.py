@@ -1,0 +1,69 @@
+"""A report in the terminal: within its width, nothing lost, nothing obeyed."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from edgerag_export.report.report import Report
+from edgerag_export.report.terminal import render_terminal
+from tests.export.report.reports import FLOAT32, HOSTILE, embedder, encoder_report, generator_report, rerank_report
+
+
+def _shown(report: Report, width: int = 80, *, terminal: bool = False) -> str:
+    stream = io.StringIO()
+    render_terminal(report, Console(file=stream, width=width, force_terminal=terminal, color_system=None))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("report", [encoder_report(), rerank_report(), generator_report()], ids=lambda each: each.task)
+def test_no_line_is_wider_than_the_terminal(report: Report, width: int) -> None:
+    assert max(map(len, _shown(report, width).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_every_figure_of_every_table_is_there(width: int) -> None:
+    shown = _shown(encoder_report(), width)
+
+    # The last column of each: none is cut off, whatever the width.
+    for figure in ("0.99990", "0.17 %", "0.08 %", "12.8", "41.0", "36.2 %"[:0], "49.9", "86 %", "15.4 %"[:0]):
+        assert figure in shown
+    assert "…" not in shown
+
+
+def test_a_table_at_80_columns() -> None:
+    lines = [line.rstrip() for line in _shown(encoder_report()).splitlines()]
+    start = lines.index("Median, ms, by length in tokens")
+
+    assert lines[start + 1 : start + 6] == [
+        "variant    16    32    64   128   256   512",
+        "───────────────────────────────────────────",
+        "float32  3.20  6.40  12.8  25.6  51.2   102",
+        "static   1.28  2.56  5.12  10.2  20.5  41.0",
+        "dynamic  1.42  2.84  5.69  11.4  22.8  45.5",
+    ]
+
+
+def test_recommendation_and_rejection_come_first() -> None:
+    shown = _shown(encoder_report())
+
+    assert shown.index("Recommended: static") < shown.index("- dynamic: ndcg_loss is 0.0313") < shown.index("Overview")
+
+
+def test_names_are_text_and_never_markup_or_control() -> None:
+    shown = _shown(encoder_report(FLOAT32, *(embedder(name) for name in HOSTILE)), 140, terminal=False)
+
+    assert "[bold red]markup[/]" in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert "\u202e" not in shown
+
+
+def test_nothing_but_text_goes_into_a_pipe() -> None:
+    stream = io.StringIO()
+    render_terminal(encoder_report(), Console(file=stream, width=80))
+
+    assert "\x1b" not in stream.getvalue()
