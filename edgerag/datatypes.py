@@ -180,7 +180,7 @@ class SearchResult:
     """For `--explain`: lexical terms and those dropped, weights, index used."""
 
 
-# --- ask ------------------------------------------------------------------------------------------
+# --- generating -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,58 +206,16 @@ class Sampling:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A quote and the place it was copied from: `document text[start_chars:end_chars] == quote`."""
-
-    marker: int
-    """The number shown in the answer, from 1."""
-    document: Document
-    page: int | None
-    start_chars: int
-    end_chars: int
-    quote: str
+# --- the progress of an ingest --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerSentence:
-    """A sentence of an answer after checking."""
+class ScannedFile:
+    """A file that a scan found, before anything is read."""
 
-    text: str
-    markers: tuple[int, ...]
-    """Citations that support it; empty means unsupported, and it is shown flagged."""
-    reason: str = ""
-    """Why it is unsupported, e.g. `number 42 occurs in no passage`."""
-
-    @property
-    def is_supported(self) -> bool:
-        return bool(self.markers)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    question: str
-    sentences: tuple[AnswerSentence, ...]
-    abstained: bool
-    model: str | None
-    """Generator's name; None for an extractive answer."""
-    citations: tuple[Citation, ...]
-    passages: tuple[Passage, ...]
-    degraded: tuple[str, ...]
-    timings_ms: dict[str, float]
-    notes: dict[str, object] = field(default_factory=dict)
-    """Prompt tokens, generated tokens, tokens per second, evidence score."""
-
-    @property
-    def text(self) -> str:
-        """The answer as a person reads it: markers in brackets, unsupported sentences flagged."""
-        return " ".join(render_sentence(sentence) for sentence in self.sentences)
-
-
-def render_sentence(sentence: AnswerSentence) -> str:
-    """`It rained. [1][2]`, or `It rained. [unsupported]`."""
-    marks = "".join(f"[{marker}]" for marker in sentence.markers) or "[unsupported]"
-    return f"{sentence.text} {marks}"
+    path: Path
+    size_bytes: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,45 +264,3 @@ class IngestSummary:
 
 
 IngestEvent = IngestProgress | FileFailed | IngestSummary
-
-
-@dataclass(frozen=True, slots=True)
-class PassagesFound:
-    """Retrieval has ended; the answer begins."""
-
-    passages: tuple[Passage, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerDelta:
-    """Raw text from the generator, not yet checked."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SentenceChecked:
-    """A sentence is complete and has its citations or its flag."""
-
-    sentence: AnswerSentence
-    citations: tuple[Citation, ...]
-    """Those whose marker appears here for the first time."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerReplaced:
-    """What was shown so far is withdrawn; an extractive answer follows."""
-
-    reason: str
-
-
-AskEvent = PassagesFound | AnswerDelta | SentenceChecked | AnswerReplaced | Answer
-
-
-@dataclass(frozen=True, slots=True)
-class ScannedFile:
-    """A file that a scan found, before anything is read."""
-
-    path: Path
-    size_bytes: int
-    mtime_ns: int

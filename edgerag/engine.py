@@ -5,37 +5,34 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from edgerag import paths
 from edgerag.config import Settings, load_settings
-from edgerag.datatypes import (
-    Answer,
-    AskEvent,
-    Document,
-    IngestEvent,
-    IngestProgress,
-    IngestSummary,
-    Sampling,
-    SearchResult,
-)
-from edgerag.errors import DocumentError, LibraryError, ModelError
+from edgerag.datatypes import Document, IngestEvent, IngestSummary, Sampling, SearchResult
+from edgerag.errors import LibraryError
 from edgerag.open_models import OpenModels
-from edgerag.protocols import Generator, StopFlag
+from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library, StoredText
 
 if TYPE_CHECKING:
     # Each import below stands where it is first needed: a search loads no parser, a sync no model.
+    from edgerag.answers import Answer, AskEvent, Citation, Exchange
+    from edgerag.ask.explain import Explanation
+    from edgerag.ask.locate import CitedPlace
     from edgerag.ask.retrieve import Retriever
+    from edgerag.ask.why_not import WhyNot
+    from edgerag.ingest.file_states import FileState
+    from edgerag.storage.conversations import Conversations
 
 Part = TypeVar("Part")
 Mode = Literal["hybrid", "lexical", "vector"]
 PathLike = str | os.PathLike[str]
-SPECIAL_TOKENS = 4
-"""Room in a model's longest input for its special tokens; BERT's two and the four of a RoBERTa pair fit."""
 
 
 class Engine:
@@ -87,51 +84,24 @@ class Engine:
         return _last(self.stream_sync(), IngestSummary, on_event)
 
     def stream_add(self, sources: Sequence[PathLike], *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
-        """`add` as a generator of events, the last of which is an `IngestSummary`."""
-        absolute = [Path(os.path.abspath(Path(source).expanduser())) for source in sources]
-        for path in absolute:
-            if not os.path.lexists(path):
-                raise DocumentError(f"{path} does not exist.", hint="Check the spelling; nothing was added.")
-        yield from self._ingest(absolute, stop)
+        """`add` as a generator of events, ending with an `IngestSummary`; stopped, `stream_sync` goes on from there."""
+        from edgerag.syncing import add_sources
+
+        yield from add_sources(self.models, sources, stop=stop)
 
     def stream_sync(self, *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
         """`sync` as a generator of events, the last of which is an `IngestSummary`."""
-        yield from self._ingest(None, stop)
+        from edgerag.syncing import sync_sources
 
-    def _ingest(self, new_sources: list[Path] | None, stop: StopFlag | None) -> Iterator[IngestEvent]:
-        from edgerag.inference.deferred import DeferredEmbedder
-        from edgerag.ingest.pipeline import ingest
+        yield from sync_sources(self.models, None, stop=stop)
 
-        flag = stop or threading.Event()
-        manifest = self.models.embedding_model.manifest
-        embedder = DeferredEmbedder(manifest, lambda: self.models.embedder)
-        budget_tokens = min(self.settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
-        with self.library.writing() as writer:
-            if new_sources is None:
-                chosen = self.library.sources()
-            else:
-                with writer.transaction():
-                    ids = {writer.add_source(path) for path in new_sources}
-                chosen = [source for source in self.library.sources() if source.id in ids]
-            events = ingest(
-                self.library,
-                writer,
-                chosen,
-                embedder=embedder,
-                budget_tokens=budget_tokens,
-                settings=self.settings,
-                stop=flag,
-            )
-            for event in events:
-                if isinstance(event, IngestSummary) and not event.interrupted and self._needs_snapshot(event.chunks):
-                    yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
-                    # A failure (a full disk, say) is logged, and searches say that they compare every vector.
-                    self.models.index.build_snapshot(stop=flag)
-                yield event
+    def stream_retry(
+        self, paths: Sequence[PathLike] | None = None, *, stop: StopFlag | None = None
+    ) -> Iterator[IngestEvent]:
+        """`stream_sync` that also tries failed files again (None: all); one that never failed is a `LibraryError`."""
+        from edgerag.syncing import retry_failed
 
-    def _needs_snapshot(self, num_chunks: int) -> bool:
-        # The count first: a small library never has one, and the index would read every vector to say so.
-        return num_chunks > self.settings.exact_scan_limit and self.models.index.needs_snapshot()
+        yield from retry_failed(self.models, paths, stop=stop)
 
     def remove(self, path: PathLike) -> int:
         """Forget a source and everything derived from it.
@@ -142,19 +112,15 @@ class Engine:
         Raises:
             LibraryError: The path is no source of this library.
         """
-        absolute = Path(os.path.abspath(Path(path).expanduser()))
-        sources = {Path(source.path): source for source in self.library.sources()}
-        if absolute not in sources:
-            parent = next((known for known in sources if absolute.is_relative_to(known)), None)
-            if parent is not None:
-                raise LibraryError(
-                    f"{absolute} is part of the source {parent}.",
-                    hint=f"Name it in {parent / '.edgeragignore'} and run `edgerag sync`.",
-                )
-            listed = ", ".join(str(known) for known in sources) or "none"
-            raise LibraryError(f"{absolute} is no source of this library.", hint=f"Its sources: {listed}.")
-        with self.library.writing() as writer:
-            return writer.remove_source(sources[absolute].id)
+        from edgerag.syncing import remove_source
+
+        return remove_source(self.library, path)
+
+    def files(self, *, find_new: bool = False, stop: StopFlag | None = None) -> list[FileState]:
+        """The state of every file (with `find_new` also of those not read yet) by one `stat` each; none is read."""
+        from edgerag.ingest.file_states import file_states
+
+        return file_states(self.library, find_new=find_new, stop=stop)
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -179,6 +145,9 @@ class Engine:
         extractive: bool = False,
         model: str | None = None,
         sampling: Sampling | None = None,
+        conversation: int | None = None,
+        history: Sequence[Exchange] = (),
+        save: bool = False,
         on_event: Callable[[AskEvent], None] | None = None,
     ) -> Answer:
         """Answer a question with quotes that were checked against the documents.
@@ -187,12 +156,26 @@ class Engine:
             extractive: The best sentences themselves instead of a generated text.
             model: Name of an installed generator; default as `generator`.
             sampling: Default: the settings'.
+            conversation: Id of a saved conversation that the question follows up.
+            history: Exchanges that it follows up besides, oldest first, for those that are not saved.
+            save: Append question and answer to `conversation`, or begin a new one (`Answer.conversation_id`).
 
         Raises:
             ValueError: The question is blank.
             ModelError: The named generator is missing or damaged.
+            LibraryError: There is no such conversation.
         """
-        events = self.stream_ask(question, extractive=extractive, model=model, sampling=sampling)
+        from edgerag.answers import Answer
+
+        events = self.stream_ask(
+            question,
+            extractive=extractive,
+            model=model,
+            sampling=sampling,
+            conversation=conversation,
+            history=history,
+            save=save,
+        )
         return _last(events, Answer, on_event)
 
     def stream_ask(
@@ -203,12 +186,21 @@ class Engine:
         model: str | None = None,
         sampling: Sampling | None = None,
         stop: StopFlag | None = None,
+        conversation: int | None = None,
+        history: Sequence[Exchange] = (),
+        save: bool = False,
     ) -> Iterator[AskEvent]:
-        """`ask` as a generator of events, the last of which is an `Answer`."""
+        """`ask` as a generator of events, the last of which is an `Answer`.
+
+        A stopped answer is saved as far as it came; one whose events are not taken to the end is not saved.
+        """
+        from edgerag.answers import Answer
         from edgerag.ask.pipeline import ask
 
-        generator, no_generator = (None, "") if extractive else self._generator_for(question, model)
-        yield from ask(
+        if conversation is not None:
+            history = (*self.conversations.history(conversation), *history)
+        generator, no_generator = (None, "") if extractive else self.models.generator_for(question, model)
+        events = ask(
             question,
             retrieve=lambda query: self._retriever().retrieve(query, top_k=10),
             embedder=self.models.embedder,
@@ -216,31 +208,110 @@ class Engine:
             generator=generator,
             settings=self.settings,
             extractive=extractive,
-            sampling=sampling or default_sampling(self.settings),
+            sampling=sampling or self.settings.sampling(),
             stop=stop or threading.Event(),
             no_generator=no_generator,
             timeout_s=self.settings.generate_timeout_s,
             document_text=lambda document_id: self.library.document_text(document_id).text,
+            history=history,
         )
+        with closing(events):
+            for event in events:
+                yield self._saved(event, conversation) if save and isinstance(event, Answer) else event
 
-    def _generator_for(self, question: str, name: str | None) -> tuple[Generator | None, str]:
-        """The generator, or why there is none; a generator that was asked for by name must work.
+    def _saved(self, answer: Answer, conversation: int | None) -> Answer:
+        try:
+            return replace(answer, conversation_id=self.conversations.save(answer, conversation))
+        except LibraryError as error:
+            # The answer is worth more than its record.
+            return replace(answer, degraded=(*answer.degraded, f"conversation: not saved: {error}"))
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """The saved conversations: list, search, rename, delete."""
+        from edgerag.storage.conversations import Conversations
+
+        return Conversations(self.library)
+
+    def export_conversation(self, conversation_id: int) -> str:
+        """A conversation as Markdown, every quote with its file, page and heading.
 
         Raises:
-            ModelError: The named one is missing or damaged.
+            LibraryError: There is no such conversation.
         """
-        from edgerag.ask.pipeline import NO_GENERATOR
-        from edgerag.scripts import knows_script
+        from edgerag.ask.transcript import to_markdown
 
-        if name is not None:
-            return self.models.generator(name), NO_GENERATOR
-        try:
-            model = self.models.generator_model()
-            if model is not None and not knows_script(model.manifest.languages, question):
-                return None, f"generate: {model.name} does not write the language of this question"
-            return self.models.generator(), NO_GENERATOR
-        except ModelError as error:
-            return None, f"generate: {error} {error.hint}".strip()
+        return to_markdown(self.conversations.get(conversation_id), self.conversations.turns(conversation_id))
+
+    def locate(self, citation: Citation) -> CitedPlace:
+        """Where a quote stands today, though its document was renamed, changed or removed since."""
+        from edgerag.ask.locate import locate
+
+        return locate(self.library, citation)
+
+    # --- explaining -------------------------------------------------------------------------------
+
+    def explain(
+        self,
+        question: str,
+        *,
+        history: Sequence[Exchange] = (),
+        extractive: bool = False,
+        model: str | None = None,
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        rerank: bool = True,
+    ) -> Explanation:
+        """Each hit's score as a sum, the evidence, the exact prompt and the time of each stage; nothing is generated.
+
+        Raises:
+            ValueError: The question is blank.
+            LibraryError, ModelError: Something needed cannot be read.
+        """
+        from edgerag.inspecting import explain_question
+
+        return explain_question(
+            self.models,
+            question,
+            history=history,
+            generator=None if extractive else self.models.generator_for(question, model)[0],
+            top_k=top_k,
+            mode=mode,
+            rerank=rerank,
+        )
+
+    def why_not(
+        self,
+        question: str,
+        document: Document | str,
+        *,
+        history: Sequence[Exchange] = (),
+        extractive: bool = False,
+        model: str | None = None,
+        top_k: int = 10,
+        citations: Sequence[Citation] | None = None,
+    ) -> WhyNot:
+        """The stage at which a document fell out, with rank and score at each.
+
+        Args:
+            document: Or its id, path, or the end of its path; also of a file that was never read.
+            citations: Of an answer that was given, to tell whether it cites the document.
+
+        Raises:
+            ValueError: The question is blank.
+            LibraryError, ModelError: Several documents are called so, or something needed cannot be read.
+        """
+        from edgerag.inspecting import why_not_document
+
+        return why_not_document(
+            self.models,
+            question,
+            document,
+            history=history,
+            generator=None if extractive else self.models.generator_for(question, model)[0],
+            top_k=top_k,
+            citations=citations,
+        )
 
     # --- looking after ----------------------------------------------------------------------------
 
@@ -258,36 +329,13 @@ class Engine:
         Raises:
             LibraryError: Another process writes, or the snapshot could not be written.
         """
-        from edgerag.storage import lexical
+        from edgerag.syncing import rebuild_indexes
 
-        with self.library.writing() as writer:
-            with writer.transaction():
-                lexical.rebuild(self.library.connection())
-            self.models.index.discard_snapshots()
-            if self.models.index.needs_snapshot():
-                flag = stop or threading.Event()
-                outcome = self.models.index.build_snapshot(stop=flag)
-                if not outcome.is_built and not flag.is_set():
-                    raise LibraryError(
-                        f"The vector index could not be built: {outcome.reason}.",
-                        hint="Searching works without it, only slower: every vector is compared.",
-                    )
+        rebuild_indexes(self.models, stop=stop or threading.Event())
 
     def with_settings(self, **changes: object) -> Engine:
         """A second engine on the same library folder with some settings changed; close both."""
         return Engine.open(self.library.folder, settings=replace(self.settings, **changes), create=False)  # type: ignore[arg-type]
-
-
-def default_sampling(settings: Settings) -> Sampling:
-    """The settings' way of picking tokens."""
-    return Sampling(
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        top_k=settings.top_k,
-        repeat_penalty=settings.repeat_penalty,
-        stop=settings.stop,
-    )
 
 
 def _last(events: Iterator[Any], kind: type[Part], on_event: Callable[[Any], None] | None) -> Part:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from edgerag.config import Settings
-from edgerag.errors import EdgeragError
+from edgerag.errors import EdgeragError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker
 from edgerag.storage.library import INDEX_FOLDER, Library
 
@@ -136,6 +136,25 @@ class OpenModels:
                     context_tokens=self.settings.context_tokens,
                 )
             return self._generators[model.name]
+
+    def generator_for(self, question: str, name: str | None = None) -> tuple[Generator | None, str]:
+        """The generator, or why there is none; a generator that was asked for by name must work.
+
+        Raises:
+            ModelError: The named one is missing or damaged.
+        """
+        from edgerag.ask.pipeline import NO_GENERATOR
+        from edgerag.scripts import knows_script
+
+        if name is not None:
+            return self.generator(name), NO_GENERATOR
+        try:
+            model = self.generator_model()
+            if model is not None and not knows_script(model.manifest.languages, question):
+                return None, f"generate: {model.name} does not write the language of this question"
+            return self.generator(), NO_GENERATOR
+        except ModelError as error:
+            return None, f"generate: {error} {error.hint}".strip()
 
     def preload(self) -> None:
         """Load the embedder and the vectors in the background, while this thread does something else.

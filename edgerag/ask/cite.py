@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgerag.datatypes import Citation, Passage
+from edgerag.answers import Citation
+from edgerag.datatypes import Passage
 from edgerag.errors import LibraryError
 
 DAMAGED_HINT = "Run `edgerag verify`, then `edgerag sync`."
@@ -52,7 +53,7 @@ class CitationBook:
         place = (document.id, start, end)
         if place not in self._by_place:
             marker = len(self._by_place) + 1
-            self._by_place[place] = Citation(marker, document, chunk.page, start, end, quote)
+            self._by_place[place] = Citation(marker, document, chunk.page, start, end, quote, chunk.heading)
         return self._by_place[place]
 
     def _stands(self, document_id: int, start: int, end: int, quote: str) -> bool:

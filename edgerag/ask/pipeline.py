@@ -1,35 +1,36 @@
-"""From a question to a cited answer: retrieve -> weigh the evidence -> prompt -> generate -> check -> cite."""
+"""From a question to a cited answer: rewrite -> retrieve -> evidence -> prompt -> generate -> check -> cite."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as PythonGenerator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from edgerag.ask.abstain import evidence_score
-from edgerag.ask.answer_stream import SentenceStream, declines
-from edgerag.ask.check import Evidence
-from edgerag.ask.cite import CitationBook
-from edgerag.ask.extract import EvidenceSentence, best_sentences, rank_sentences
-from edgerag.ask.prompt import TEMPLATE_MARGIN_TOKENS, build_prompt, choose_evidence, stop_strings
-from edgerag.config import Settings
-from edgerag.datatypes import (
+from edgerag.answers import (
     Answer,
     AnswerDelta,
     AnswerReplaced,
     AnswerSentence,
     AskEvent,
     Citation,
-    Passage,
+    Exchange,
     PassagesFound,
-    Sampling,
-    SearchResult,
+    QuestionRewritten,
     SentenceChecked,
 )
+from edgerag.ask.answer_stream import SentenceStream, declines
+from edgerag.ask.check import Evidence
+from edgerag.ask.cite import CitationBook
+from edgerag.ask.evidence import prepare_prompt, weigh_evidence
+from edgerag.ask.extract import EvidenceSentence, best_sentences
+from edgerag.ask.prompt import stop_strings
+from edgerag.ask.rewrite import rewrite
+from edgerag.config import Settings
+from edgerag.datatypes import Passage, Sampling, SearchResult
 from edgerag.errors import LibraryError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
 from edgerag.scripts import knows_script
@@ -56,7 +57,8 @@ def ask(
     document_text: Callable[[int], str] | None = None,
     no_generator: str = NO_GENERATOR,
     timeout_s: float = GENERATE_TIMEOUT_S,
-) -> Iterator[AskEvent]:
+    history: Sequence[Exchange] = (),
+) -> PythonGenerator[AskEvent, None, None]:
     """Answer a question from the passages that are found for it.
 
     Args:
@@ -69,10 +71,12 @@ def ask(
         no_generator: What `degraded` says where a generator was wanted and there is none.
         document_text: Parsed text by document id; each quote is then compared with it.
         timeout_s: For the generator.
+        history: Earlier exchanges, oldest first: what a follow-up may refer to.
 
     Yields:
-        `PassagesFound`; while a generator speaks `AnswerDelta` and `SentenceChecked`; `AnswerReplaced` where what was
-        said is withdrawn; an `Answer` at the end, always.
+        `QuestionRewritten` where a follow-up was made to stand alone; `PassagesFound`; while a generator speaks
+        `AnswerDelta` and `SentenceChecked`; `AnswerReplaced` where what was said is withdrawn; an `Answer` at the end,
+        always.
 
     Raises:
         ValueError: The question is blank.
@@ -80,8 +84,12 @@ def ask(
     """
     if not question.strip():
         raise ValueError("a question must not be blank")
-    run = _Run(question, embedder, reranker, settings, stop, CitationBook(document_text))
-    found = retrieve(question)
+    rewriting = rewrite(question, history) if settings.rewrite_questions else None
+    if rewriting is not None:
+        yield QuestionRewritten(question, rewriting.question, rewriting.reason)
+    standalone = rewriting.question if rewriting is not None else question
+    run = _Run(standalone, embedder, reranker, settings, stop, CitationBook(document_text), asked=question)
+    found = retrieve(standalone)
     run.take(found)
     yield PassagesFound(found.passages)
     if run.interrupted("retrieve"):
@@ -136,8 +144,11 @@ class _Run:
         settings: Settings,
         stop: StopFlag,
         book: CitationBook,
+        *,
+        asked: str,
     ) -> None:
         self._question = question
+        self._asked = asked
         self._embedder = embedder
         self._reranker = reranker
         self._settings = settings
@@ -168,24 +179,12 @@ class _Run:
     def weigh_evidence(self) -> None:
         """Rank the passages' sentences and decide whether to answer at all."""
         start = time.perf_counter()
-        try:
-            self._ranked = rank_sentences(
-                self._question, self._passages, embedder=self._embedder, reranker=self._reranker
-            )
-        except ModelError as error:
-            if self._reranker is None:
-                raise
-            self.degraded.append(f"rerank: {error}")
-            self._ranked = rank_sentences(self._question, self._passages, embedder=self._embedder, reranker=None)
+        weighed = weigh_evidence(self._question, self._passages, embedder=self._embedder, reranker=self._reranker)
+        self._ranked = weighed.ranked
+        self.degraded.extend(weighed.degraded)
         self._timings_ms["evidence"] = (time.perf_counter() - start) * 1000
-        score = evidence_score(
-            self._question,
-            self._passages,
-            self._ranked,
-            knows_script=knows_script(self._embedder.languages, self._question),
-        )
-        self._notes["evidence_score"] = round(score, 4)
-        self.abstains = not self._ranked or score < self._settings.min_evidence
+        self._notes["evidence_score"] = round(weighed.score, 4)
+        self.abstains = weighed.is_too_weak(self._settings)
 
     def extract(self) -> Iterator[AskEvent]:
         """Answer with the best sentences themselves."""
@@ -239,17 +238,12 @@ class _Run:
             yield from self._replace(problem or self._why_unsupported())
 
     def _deltas(self, generator: Generator, sampling: Sampling, deadline: _Deadline, start: float) -> Iterator[str]:
-        room = generator.context_tokens - sampling.max_tokens - TEMPLATE_MARGIN_TOKENS
-        room -= generator.count_tokens(self._question)
-        chosen = choose_evidence(
-            self._ranked,
-            budget_tokens=min(self._settings.evidence_tokens, room),
-            count_tokens=generator.count_tokens,
+        prompt = prepare_prompt(
+            self._question, self._ranked, generator=generator, settings=self._settings, sampling=sampling
         )
-        self._notes["evidence_sentences"] = len(chosen)
-        prompt = build_prompt(self._question, chosen, family=generator.family)
+        self._notes["evidence_sentences"] = len(prompt.evidence)
         stops = tuple(dict.fromkeys((*stop_strings(generator.family), *sampling.stop)))
-        with _closing(generator.stream(prompt, replace(sampling, stop=stops), deadline)) as stream:
+        with _closing(generator.stream(prompt.parts, replace(sampling, stop=stops), deadline)) as stream:
             for number, delta in enumerate(stream):
                 if number == 0:
                     self._timings_ms["first_token"] = (time.perf_counter() - start) * 1000
@@ -311,7 +305,8 @@ class _Run:
         self._timings_ms["total"] = self._elapsed_ms()
         used = {marker for sentence in self._sentences for marker in sentence.markers}
         return Answer(
-            question=self._question,
+            question=self._asked,
+            rewritten=self._question if self._question != self._asked else None,
             sentences=tuple(self._sentences),
             abstained=self.abstains,
             model=self._model,

@@ -49,6 +49,27 @@ class _Run:
             self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (time.perf_counter() - start) * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Every list of one retrieval, as it was used."""
+
+    result: SearchResult
+    lexical: tuple[Hit, ...]
+    vector: tuple[Hit, ...]
+    fused: dict[int, float]
+    """Of every chunk that one of the searches found, best first."""
+    loaded: dict[int, tuple[Document, Chunk]]
+    """The best of them that are sound and fresh: only these may be shown."""
+    reranked: dict[int, float]
+    final: dict[int, float]
+    """Of the loaded ones, best first."""
+    vector_weight: float
+    """Share of the vector score in the fused one, 0 to 1; all or nothing where one of the searches found nothing."""
+    rerank_weight: float
+    num_looked_at: int
+    """Candidates that are loaded at least, so far as there are so many."""
+
+
 class SearchModels(Protocol):
     """The parts of a search that need weights: made when first read, and any of them may raise `ModelError`."""
 
@@ -90,6 +111,10 @@ class Retriever:
             ModelError: The embedder failed and `mode` is `vector`.
             LibraryError: The database failed.
         """
+        return self.trace(query, top_k=top_k, mode=mode, rerank=rerank).result
+
+    def trace(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True) -> Trace:
+        """`retrieve` with every list on the way, for explanations."""
         if not query.strip() or top_k < 1:
             raise ValueError("a query must not be blank, and top_k must be at least 1")
         run = _Run()
@@ -103,15 +128,16 @@ class Retriever:
             fused = fuse_convex(lexical_hits, vector_hits, vector_weight=weight)
         run.notes |= {"chunks": num_chunks, "vector_weight": weight, "mode": mode}
         with run.timed("load"):
-            loaded = self._load_fresh(run, list(fused), max(top_k, self._settings.rerank_top) + OVERFETCH)
-        fused = {chunk_id: score for chunk_id, score in fused.items() if chunk_id in loaded}
+            num_looked_at = max(top_k, self._settings.rerank_top) + OVERFETCH
+            loaded = self._load_fresh(run, list(fused), num_looked_at)
+        fresh = {chunk_id: score for chunk_id, score in fused.items() if chunk_id in loaded}
         rerank_scores: dict[int, float] = {}
-        if rerank and len(fused) > 1:
+        if rerank and len(fresh) > 1:
             with run.timed("rerank"):
-                rerank_scores = self._rerank(run, query, list(fused)[: self._settings.rerank_top], loaded)
+                rerank_scores = self._rerank(run, query, list(fresh)[: self._settings.rerank_top], loaded)
         rerank_weight = self._rerank_weight(query) if rerank_scores else 0.0
         run.notes["rerank_weight"] = rerank_weight
-        final = fuse_rerank(fused, rerank_scores, rerank_weight=rerank_weight)
+        final = fuse_rerank(fresh, rerank_scores, rerank_weight=rerank_weight)
         lexical_scores = {hit.chunk_id: hit.score for hit in lexical_hits}
         vector_scores = {hit.chunk_id: hit.score for hit in vector_hits}
         passages = tuple(
@@ -129,7 +155,18 @@ class Retriever:
             for rank, chunk_id in enumerate(list(final)[:top_k], start=1)
         )
         run.timings_ms["total"] = (time.perf_counter() - start) * 1000
-        return SearchResult(query, passages, tuple(run.degraded), run.timings_ms, run.notes)
+        return Trace(
+            SearchResult(query, passages, tuple(run.degraded), run.timings_ms, run.notes),
+            tuple(lexical_hits),
+            tuple(vector_hits),
+            fused,
+            loaded,
+            rerank_scores,
+            final,
+            weight if lexical_hits else float(bool(vector_hits)),
+            rerank_weight,
+            num_looked_at,
+        )
 
     def _search_lexical(self, run: _Run, query: str, top_k: int, num_chunks: int) -> list[Hit]:
         with run.timed("lexical"):

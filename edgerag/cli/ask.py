@@ -10,22 +10,24 @@ from collections.abc import Iterator
 
 import click
 
-from edgerag.cli.context import CliContext
-from edgerag.cli.interrupt import stop_on_interrupt
-from edgerag.cli.render import print_citations, print_passages
-from edgerag.cli.require import exit_code, parse_stages
-from edgerag.cli.safe_text import safe_line
-from edgerag.cli.shapes import answer_json, citation_json, hit_json
-from edgerag.datatypes import (
+from edgerag.answers import (
     Answer,
     AnswerDelta,
     AnswerReplaced,
     AnswerSentence,
     AskEvent,
     PassagesFound,
+    QuestionRewritten,
     SentenceChecked,
 )
-from edgerag.engine import Engine, default_sampling
+from edgerag.cli.context import CliContext
+from edgerag.cli.conversations import complete_conversations
+from edgerag.cli.interrupt import stop_on_interrupt
+from edgerag.cli.render import print_citations, print_passages
+from edgerag.cli.require import exit_code, parse_stages
+from edgerag.cli.safe_text import safe_line
+from edgerag.cli.shapes import answer_json, citation_json, hit_json
+from edgerag.engine import Engine
 
 STATUS_INTERVAL_S = 0.15
 NEAREST_SHOWN = 3
@@ -40,6 +42,15 @@ NEAREST_SHOWN = 3
 @click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling; only with a temperature above 0.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the sampling; only with a temperature above 0.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Further text at which generation ends; may be repeated.")
+@click.option("-c", "--continue", "continued", is_flag=True, help="Continue the last conversation: a follow-up.")
+@click.option(
+    "--conversation",
+    type=int,
+    metavar="ID",
+    shell_complete=complete_conversations,
+    help="Continue this conversation; `edgerag conversations list` shows them.",
+)
+@click.option("--no-save", is_flag=True, help="Do not keep this question and its answer.")
 @click.option("--stream", is_flag=True, help="With --json: one JSON line per event, the answer last.")
 @click.option(
     "--require",
@@ -59,6 +70,9 @@ def ask(
     top_p: float | None,
     seed: int | None,
     stop: tuple[str, ...],
+    continued: bool,
+    conversation: int | None,
+    no_save: bool,
     stream: bool,
     require: tuple[str, ...],
 ) -> int:
@@ -66,19 +80,37 @@ def ask(
 
     Each sentence is shown once it has been checked: with the number of the quote that supports it, or flagged as
     [unsupported]. Without an installed generator the answer consists of the best sentences themselves.
+
+    Question and answer are kept in the library as a new conversation. With -c the question follows up the last one:
+    "and in winter?" is understood as the stand-alone question that it stands for, which is shown.
     """
     if not question.strip():
         raise click.BadParameter("must not be blank.", param_hint="QUESTION")
     chosen = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
     settings = context.settings()
     sampling = dataclasses.replace(
-        default_sampling(settings),
+        settings.sampling(),
         **{name: value for name, value in chosen.items() if value is not None},  # type: ignore[arg-type]
         stop=(*settings.stop, *stop),
     )
+    if continued and conversation is not None:
+        raise click.UsageError("Give -c or --conversation, not both.")
     with stop_on_interrupt() as flag, Engine.open(context.library, settings=settings, create=False) as engine:
         engine.models.preload()
-        events = engine.stream_ask(question, extractive=extractive, model=model, sampling=sampling, stop=flag)
+        if continued:
+            last = engine.conversations.last()
+            conversation = last.id if last is not None else None
+            if last is None:
+                context.note("There is no conversation to continue; this begins one.")
+        events = engine.stream_ask(
+            question,
+            extractive=extractive,
+            model=model,
+            sampling=sampling,
+            stop=flag,
+            conversation=conversation,
+            save=settings.save_conversations and not no_save,
+        )
         if context.as_json:
             answer = _stream_json(events) if stream else _only_answer(events)
             if not stream:
@@ -100,6 +132,8 @@ def _stream_json(events: Iterator[AskEvent]) -> Answer:
     context = CliContext(as_json=True)
     for event in events:
         match event:
+            case QuestionRewritten(asked, rewritten, reason):
+                context.print_json({"event": "rewritten", "question": asked, "rewritten": rewritten, "reason": reason})
             case PassagesFound(passages):
                 context.print_json({"event": "passages", "hits": [hit_json(passage) for passage in passages]})
             case SentenceChecked(sentence, citations):
@@ -142,6 +176,9 @@ class _Printer:
         self._status("searching …")
         for event in events:
             match event:
+                case QuestionRewritten(_, rewritten, _):
+                    self._clear_status()
+                    self._context.note(f"understood as: {safe_line(rewritten)}")
                 case PassagesFound(passages):
                     self._status(f"reading {len(passages)} passages …", always=True)
                 case AnswerDelta():

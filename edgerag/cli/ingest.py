@@ -35,14 +35,16 @@ def add(context: CliContext, paths: tuple[str, ...]) -> int:
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Stay, and sync again whenever a file of a source changes.")
+@click.option("--retry", is_flag=True, help="Also try files again that failed before, though they have not changed.")
 @click.pass_obj
-def sync(context: CliContext, watch: bool) -> int:
+def sync(context: CliContext, watch: bool, retry: bool) -> int:
     """Bring all sources up to date: new, changed, moved and deleted files."""
     with (
         stop_on_interrupt() as stop,
         Engine.open(context.library, settings=context.settings(), create=False) as engine,
     ):
-        status = _finish(context, _show(context, engine.stream_sync(stop=stop)))
+        events = engine.stream_retry(stop=stop) if retry else engine.stream_sync(stop=stop)
+        status = _finish(context, _show(context, events))
         if watch and not stop.is_set():
             status = _watch(context, engine, stop)
     return status

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from edgerag.cli.safe_text import safe_line
-from edgerag.datatypes import Citation, Document, Passage
+
+if TYPE_CHECKING:
+    from edgerag.answers import Citation
+    from edgerag.datatypes import Document, Passage
 
 SNIPPET_CHARS = 280
 _WORD = re.compile(r"\w+")

@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "remove": ("edgerag.cli.ingest", "Forget a source and everything derived from it."),
     "search": ("edgerag.cli.search", "Ranked passages for a query."),
     "ask": ("edgerag.cli.ask", "A cited answer to a question."),
+    "conversations": ("edgerag.cli.conversations", "List, search, export and delete saved conversations."),
+    "why-not": ("edgerag.cli.why_not", "Why a document is not in an answer."),
     "get": ("edgerag.cli.documents", "The parsed text of a document."),
     "status": ("edgerag.cli.documents", "What the library holds."),
     "verify": ("edgerag.cli.upkeep", "Check every row and every index."),
@@ -50,7 +52,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             module = importlib.import_module(COMMANDS[cmd_name][0])
-            return with_global_options(getattr(module, cmd_name))
+            return with_global_options(getattr(module, cmd_name.replace("-", "_")))
         plugin = _plugins().get(cmd_name)
         return with_global_options(plugin.load()) if plugin is not None else None
 

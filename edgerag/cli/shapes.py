@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgerag.datatypes import Answer, Citation, Document, Passage, SearchResult
+if TYPE_CHECKING:
+    # A search prints no answer: what it does not need is not imported.
+    from edgerag.answers import Answer, AnswerSentence, Citation
+    from edgerag.datatypes import Document, Passage, SearchResult
+    from edgerag.storage.conversations import Conversation, Turn
 
 
 def document_json(document: Document) -> dict[str, Any]:
@@ -50,6 +54,7 @@ def citation_json(citation: Citation) -> dict[str, Any]:
         "start": citation.start_chars,
         "end": citation.end_chars,
         "quote": citation.quote,
+        "heading": citation.heading,
     }
 
 
@@ -59,20 +64,49 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "answer": answer.text,
         "abstained": answer.abstained,
         "model": answer.model,
-        "sentences": [
-            {
-                "text": sentence.text,
-                "supported": sentence.is_supported,
-                "markers": list(sentence.markers),
-                "reason": sentence.reason,
-            }
-            for sentence in answer.sentences
-        ],
+        "sentences": [sentence_json(sentence) for sentence in answer.sentences],
         "citations": [citation_json(citation) for citation in answer.citations],
         "hits": [hit_json(passage) for passage in answer.passages],
         "degraded": list(answer.degraded),
         "timings_ms": rounded(answer.timings_ms),
         "notes": answer.notes,
+        "rewritten": answer.rewritten,
+        "conversation": answer.conversation_id,
+    }
+
+
+def sentence_json(sentence: AnswerSentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "supported": sentence.is_supported,
+        "markers": list(sentence.markers),
+        "reason": sentence.reason,
+    }
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "started_at": conversation.started_at,
+        "changed_at": conversation.changed_at,
+        "turns": conversation.num_turns,
+    }
+
+
+def turn_json(turn: Turn) -> dict[str, Any]:
+    return {
+        "turn": turn.ordinal,
+        "asked_at": turn.asked_at,
+        "question": turn.question,
+        "rewritten": turn.rewritten,
+        "answer": turn.text,
+        "abstained": turn.abstained,
+        "model": turn.model,
+        "sentences": [sentence_json(sentence) for sentence in turn.sentences],
+        "citations": [citation_json(citation) for citation in turn.citations],
+        "degraded": list(turn.degraded),
+        "seconds": round(turn.seconds, 3),
     }
 
 

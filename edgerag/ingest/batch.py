@@ -88,6 +88,9 @@ class Ingester:
                     self.meter.done_bytes += document.file.size_bytes
                 else:
                     self.not_stored.append(str(document.file.path))
+            if self.not_stored:
+                # Stopped: what was embedded for documents that are not complete is there when the next run goes on.
+                self._writer.store_embeddings(self.fingerprint_id, encodings)
         self._timings["store"] = self._timings.get("store", 0.0) + time.perf_counter() - storing
         if progress := self.meter.event("ingest", current, always=True):
             yield progress

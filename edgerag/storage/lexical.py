@@ -74,7 +74,47 @@ def rebuild(connection: Connection) -> None:
     rows = connection.execute("SELECT id, text, heading FROM chunks ORDER BY id")
     while batch := rows.fetchmany(ID_BATCH):
         add_rows(connection, ((chunk_id, embedded_text(text, heading)) for chunk_id, text, heading in batch))
+    connection.execute("INSERT INTO turn_fts (turn_fts) VALUES ('delete-all')")
+    for turn_id, question, answer in connection.execute(
+        "SELECT id, question, answer FROM turns ORDER BY id"
+    ).fetchall():
+        add_turn(connection, turn_id, question, answer)
     connection.execute("UPDATE meta SET value = ? WHERE name = 'lexical_version'", (LEXICAL_VERSION,))
+
+
+def add_turn(connection: Connection, turn_id: int, question: str, answer: str) -> None:
+    """Make a turn of a conversation searchable; inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO turn_fts (rowid, text) VALUES (?, ?)", (turn_id, lexical_tokens_text(f"{question}\n{answer}"))
+    )
+
+
+def remove_turn(connection: Connection, turn_id: int, question: str, answer: str) -> None:
+    """Forget a turn; the texts must be those that were added."""
+    connection.execute(
+        "INSERT INTO turn_fts (turn_fts, rowid, text) VALUES ('delete', ?, ?)",
+        (turn_id, lexical_tokens_text(f"{question}\n{answer}")),
+    )
+
+
+def search_turns(library: Library, query: str, top_k: int) -> list[int]:
+    """Ids of turns, best first: those that hold every term, or where there are none those that hold a longer one.
+
+    The last term may be the beginning of a word, so that the list follows the person's typing.
+    """
+    terms = query_terms(query)[:FTS_TERM_LIMIT]
+    quoted = [_quoted(term) for term in terms]
+    sql = "SELECT rowid FROM turn_fts WHERE turn_fts MATCH ? ORDER BY bm25(turn_fts), rowid DESC LIMIT ?"
+    if not quoted:
+        return []
+    quoted[-1] += " *"
+    every = " AND ".join(quoted)
+    # The short ones are mostly articles and prepositions, which every turn holds.
+    some = " OR ".join(match for term, match in zip(terms, quoted, strict=True) if len(term) > 3 or not term.isascii())
+    for match in (every, some):
+        if match and (rows := library.rows(sql, (match, top_k))):
+            return [int(row[0]) for row in rows]
+    return []
 
 
 def query_terms(query: str) -> list[str]:
@@ -112,6 +152,37 @@ def search(library: Library, query: str, top_k: int, *, num_chunks: int) -> Lexi
     rows = library.rows(sql, (" OR ".join(map(_quoted, kept)), top_k))
     hits = [Hit(int(row[0]), float(row[1]), rank) for rank, row in enumerate(rows, start=1)]
     return LexicalOutcome(hits, tuple(kept), dropped)
+
+
+def term_scores(library: Library, terms: Sequence[str], chunk_ids: Sequence[int]) -> dict[int, dict[str, float]]:
+    """What each term adds to the score of some chunks; together they are the score of a search for all of them.
+
+    Returns:
+        Negated bm25 by term, by chunk id; a term that a chunk lacks is missing.
+    """
+    found: dict[int, dict[str, float]] = {chunk_id: {} for chunk_id in chunk_ids}
+    for start in range(0, len(chunk_ids), ID_BATCH):
+        some = chunk_ids[start : start + ID_BATCH]
+        marks = ",".join("?" * len(some))
+        sql = f"SELECT rowid, -bm25(chunk_fts) FROM chunk_fts WHERE chunk_fts MATCH ? AND rowid IN ({marks})"
+        for term in terms:
+            for chunk_id, score in library.rows(sql, (_quoted(term), *some)):
+                found[chunk_id][term] = float(score)
+    return found
+
+
+def ranks(library: Library, terms: Sequence[str], chunk_ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+    """Rank and score of some chunks among all that hold one of the terms: for explanations, it reads them all."""
+    if not terms:
+        return {}
+    sql = "SELECT rowid, -bm25(chunk_fts) FROM chunk_fts WHERE chunk_fts MATCH ? ORDER BY bm25(chunk_fts), rowid"
+    wanted = set(chunk_ids)
+    rows = library.rows(sql, (" OR ".join(map(_quoted, terms)),))
+    return {
+        int(chunk_id): (rank, float(score))
+        for rank, (chunk_id, score) in enumerate(rows, start=1)
+        if chunk_id in wanted
+    }
 
 
 def _frequency(library: Library, term: str, cap: int) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "library.db"
 INDEX_FOLDER = "index"
+MIGRATION_WAIT_S = 10.0
+"""Two programs that are started at once may both find an older library: one of them waits for the other."""
 VERIFY_HINT = "`edgerag verify` lists every damaged row; adding the file again repairs it."
 
 
@@ -108,8 +110,9 @@ class Library:
             connection = library.connection()
             if check_version(connection, library.path) == SCHEMA_VERSION:
                 return library
-        with WriterLock(folder) as lock:
-            del lock
+        lock = WriterLock(folder)
+        lock.acquire(timeout_s=MIGRATION_WAIT_S)
+        with lock:
             connection = library.connection()
             migrate(connection, library.path)
             with translated(library.path):
@@ -175,8 +178,8 @@ class Library:
         return int(self.rows("SELECT value FROM meta WHERE name = 'change_counter'")[0][0])
 
     def counts(self) -> dict[str, int]:
-        """Number of sources, documents, chunks, embeddings and failures."""
-        tables = ("sources", "documents", "chunks", "embeddings", "failures")
+        """Number of sources, documents, chunks, embeddings, failures and conversations."""
+        tables = ("sources", "documents", "chunks", "embeddings", "failures", "conversations")
         return {table: int(self.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
 
     def sources(self) -> list[Source]:

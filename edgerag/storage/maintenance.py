@@ -32,6 +32,7 @@ def compact(library: Library) -> tuple[int, int]:
         connection = library.connection()
         with writer.transaction():
             connection.execute("INSERT INTO chunk_fts (chunk_fts) VALUES ('optimize')")
+            connection.execute("INSERT INTO turn_fts (turn_fts) VALUES ('optimize')")
         from sqlite_utils import Database  # 0.2 s: only here
 
         database = Database(connection, execute_plugins=False)

@@ -110,6 +110,55 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "0002_conversations",
+        (
+            """CREATE TABLE conversations (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                title TEXT NOT NULL,
+                started_at TEXT NOT NULL
+            )""",
+            """CREATE TABLE turns (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                conversation_id INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+                ordinal INTEGER NOT NULL,
+                asked_at TEXT NOT NULL,
+                question TEXT NOT NULL,
+                rewritten TEXT,
+                answer TEXT NOT NULL,
+                sentences TEXT NOT NULL,
+                abstained INTEGER NOT NULL,
+                model TEXT,
+                degraded TEXT NOT NULL,
+                seconds REAL NOT NULL,
+                checksum INTEGER NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX turns_conversation ON turns (conversation_id, ordinal)",
+            # A quote outlives its document: what it was copied from is written out, and `document_id` refers to a row
+            # only as long as there is one.
+            """CREATE TABLE turn_citations (
+                turn_id INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+                marker INTEGER NOT NULL,
+                document_id INTEGER NOT NULL,
+                path TEXT NOT NULL,
+                title TEXT NOT NULL,
+                format TEXT NOT NULL,
+                content_hash TEXT NOT NULL,
+                size_bytes INTEGER NOT NULL,
+                mtime_ns INTEGER NOT NULL,
+                page INTEGER,
+                heading TEXT,
+                start_chars INTEGER NOT NULL,
+                end_chars INTEGER NOT NULL,
+                quote TEXT NOT NULL,
+                checksum INTEGER NOT NULL,
+                PRIMARY KEY (turn_id, marker)
+            ) WITHOUT ROWID""",
+            """CREATE VIRTUAL TABLE turn_fts USING fts5 (
+                text, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+            )""",
+        ),
+    ),
 )
 SCHEMA_VERSION = len(STEPS)
 """Stored as `PRAGMA user_version`, so that opening a current library needs no migration code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +123,21 @@ class VectorIndex:
         tail = state.table.search(query, top_k)
         ids, scores = np.concatenate([found[0], tail[0]]), np.concatenate([found[1], tail[1]])
         return SearchOutcome(to_hits(*best_first(ids, scores, top_k)), "hnsw+tail", state.degraded)
+
+    def ranks(self, query: NDArray[np.float32], chunk_ids: Sequence[int]) -> dict[int, tuple[int, float]]:
+        """Rank and cosine of some chunks among all live ones, by comparing every embedding: for explanations.
+
+        Args:
+            query: Shape (dim,), length 1.
+
+        Returns:
+            By chunk id; chunks without an embedding of this model are missing.
+        """
+        state = self._keeper.current()
+        table = state.table if state.snapshot is None else self._keeper.whole_table(state)
+        ids, scores = table.search(np.ascontiguousarray(query, dtype=np.float32), len(table.ids))
+        places = np.flatnonzero(np.isin(ids, np.asarray(chunk_ids, dtype=np.int64)))
+        return {int(ids[place]): (int(place) + 1, float(scores[place])) for place in places}
 
     def needs_snapshot(self) -> bool:
         """Whether a snapshot is called for and there is none, or it is damaged, or too far behind."""

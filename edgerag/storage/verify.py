@@ -11,7 +11,13 @@ import numpy as np
 
 from edgerag.datatypes import embedded_text
 from edgerag.protocols import StopFlag
-from edgerag.storage.checksums import chunk_checksum, content_key, document_checksum, row_checksum
+from edgerag.storage.checksums import (
+    chunk_checksum,
+    content_key,
+    document_checksum,
+    row_checksum,
+)
+from edgerag.storage.conversations import CHECKED_TURN_COLUMNS, CITATION_COLUMNS
 from edgerag.storage.library import INDEX_FOLDER, Library
 
 UNIT_TOLERANCE = 1e-3
@@ -43,7 +49,7 @@ def verify(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgress
             yield Damage("database", "", str(message), None)
     for table, rowid, parent, _key in library.rows("PRAGMA foreign_key_check"):
         yield Damage(str(table), str(rowid), f"refers to a missing row of {parent}", None)
-    for check in (_documents, _chunks, _embeddings, _token_codes, _lexical, _snapshots):
+    for check in (_documents, _chunks, _embeddings, _token_codes, _lexical, _conversations, _snapshots):
         if stop.is_set():
             return
         yield from check(library, stop)
@@ -122,10 +128,25 @@ def _token_codes(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyPr
 
 
 def _lexical(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgress]:
-    num_rows = int(library.rows("SELECT count(*) FROM chunk_fts_docsize")[0][0])
-    num_chunks = library.counts()["chunks"]
-    if num_rows != num_chunks:
-        yield Damage("chunk_fts", "", f"holds {num_rows} rows for {num_chunks} chunks", None)
+    for index, table in (("chunk_fts", "chunks"), ("turn_fts", "turns")):
+        num_indexed = int(library.rows(f"SELECT count(*) FROM {index}_docsize")[0][0])
+        num_rows = int(library.rows(f"SELECT count(*) FROM {table}")[0][0])
+        if num_indexed != num_rows:
+            yield Damage(index, "", f"holds {num_indexed} rows for {num_rows} {table}", None)
+
+
+def _conversations(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgress]:
+    for turn_id, checksum, *fields in library.rows(f"SELECT id, checksum, {CHECKED_TURN_COLUMNS} FROM turns"):
+        if row_checksum(*fields) != checksum:
+            yield Damage("turns", str(turn_id), "checksum does not fit", None)
+        if stop.is_set():
+            return
+    # The document that a quote was copied from may be gone: that is no damage.
+    for turn_id, checksum, *fields in library.rows(f"SELECT turn_id, checksum, {CITATION_COLUMNS} FROM turn_citations"):
+        if row_checksum(*fields) != checksum:
+            yield Damage("turn_citations", f"{turn_id}/{fields[0]}", "checksum does not fit", fields[2])
+        if stop.is_set():
+            return
 
 
 def _snapshots(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProgress]:

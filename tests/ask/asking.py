@@ -5,14 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from edgerag.answers import Answer, AskEvent
 from edgerag.ask.pipeline import ask
 from edgerag.config import Settings
-from edgerag.datatypes import (
-    Answer,
-    AskEvent,
-    Sampling,
-    SearchResult,
-)
+from edgerag.datatypes import Sampling, SearchResult
 from edgerag.protocols import Generator
 from tests.ask.builders import found
 from tests.fakes import FakeEmbedder, FakeReranker

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from edgerag.answers import Answer, AnswerDelta, AnswerReplaced, AskEvent, SentenceChecked
 from edgerag.ask.pipeline import ask
 from edgerag.config import Settings
-from edgerag.datatypes import (
-    Answer,
-    AnswerDelta,
-    AnswerReplaced,
-    AskEvent,
-    Sampling,
-    SentenceChecked,
-)
+from edgerag.datatypes import Sampling
 from tests.ask.asking import HARBOUR, MARKET, QUESTION, answer_of, events_of, kinds
 from tests.ask.builders import found
 from tests.fakes import FakeEmbedder, FakeGenerator

@@ -8,17 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from edgerag.answers import Answer, AnswerDelta, AnswerReplaced, PassagesFound, SentenceChecked
 from edgerag.ask.pipeline import NO_GENERATOR, ask
 from edgerag.config import Settings
-from edgerag.datatypes import (
-    Answer,
-    AnswerDelta,
-    AnswerReplaced,
-    PassagesFound,
-    Sampling,
-    SearchResult,
-    SentenceChecked,
-)
+from edgerag.datatypes import Sampling, SearchResult
 from edgerag.errors import LibraryError, ModelError
 from tests.ask.asking import HARBOUR, MARKET, QUESTION, SPACES, answer_of, events_of, kinds
 from tests.ask.builders import found

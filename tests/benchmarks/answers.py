@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import edgerag
+from edgerag.answers import Answer
 from edgerag.ask.pipeline import ask
 from edgerag.config import Settings
-from edgerag.datatypes import Answer, SearchResult
-from edgerag.engine import Engine, default_sampling
+from edgerag.datatypes import SearchResult
+from edgerag.engine import Engine
 from tests.benchmarks.judged_sets import load_judged_set, write_documents
 from tests.benchmarks.retrieval import percentile
 
@@ -131,7 +132,7 @@ def run_ask(library: Engine, question: str, result: SearchResult | None = None, 
         generator=generator,
         settings=library.settings,
         extractive=generator is None,
-        sampling=default_sampling(library.settings),
+        sampling=library.settings.sampling(),
         stop=threading.Event(),
         document_text=lambda number: library.library.document_text(number).text,
     )

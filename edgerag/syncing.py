@@ -1,0 +1,149 @@
+"""Bringing a library up to date: its sources, the ingest pipeline, and the vector index after it.
+
+Stopping is pausing: every document is committed whole, embeddings that were computed are kept even for documents that
+were not finished, and sources are remembered before anything is read. A later `sync` goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgerag.datatypes import IngestEvent, IngestProgress, IngestSummary
+from edgerag.errors import DocumentError, LibraryError
+from edgerag.open_models import OpenModels
+from edgerag.protocols import StopFlag
+from edgerag.storage.library import Library
+
+PathLike = str | os.PathLike[str]
+SPECIAL_TOKENS = 4
+"""Room in a model's longest input for its special tokens; BERT's two and the four of a RoBERTa pair fit."""
+
+
+def add_sources(models: OpenModels, sources: Sequence[PathLike], *, stop: StopFlag | None) -> Iterator[IngestEvent]:
+    """Remember files and folders as sources and read them.
+
+    Raises:
+        DocumentError: A path does not exist; nothing was changed.
+    """
+    absolute = [absolute_path(source) for source in sources]
+    for path in absolute:
+        if not os.path.lexists(path):
+            raise DocumentError(f"{path} does not exist.", hint="Check the spelling; nothing was added.")
+    yield from sync_sources(models, absolute, stop=stop)
+
+
+def sync_sources(
+    models: OpenModels, new_sources: Sequence[Path] | None, *, stop: StopFlag | None, retried: Sequence[str] = ()
+) -> Iterator[IngestEvent]:
+    """Run the ingest pipeline and renew the vector index where that is called for.
+
+    Args:
+        new_sources: Remembered first; then only they are read. None: all sources.
+        retried: Paths of recorded failures that are tried again though nothing changed.
+    """
+    from edgerag.inference.deferred import DeferredEmbedder
+    from edgerag.ingest.pipeline import ingest
+
+    library, settings = models.library, models.settings
+    flag = stop or threading.Event()
+    manifest = models.embedding_model.manifest
+    embedder = DeferredEmbedder(manifest, lambda: models.embedder)
+    budget_tokens = min(settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
+    with library.writing() as writer:
+        if retried:
+            writer.forget_failures(retried)
+        if new_sources is None:
+            chosen = library.sources()
+        else:
+            with writer.transaction():
+                ids = {writer.add_source(path) for path in new_sources}
+            chosen = [source for source in library.sources() if source.id in ids]
+        events = ingest(
+            library,
+            writer,
+            chosen,
+            embedder=embedder,
+            budget_tokens=budget_tokens,
+            settings=settings,
+            stop=flag,
+        )
+        for event in events:
+            if isinstance(event, IngestSummary) and not event.interrupted and _needs_snapshot(models, event.chunks):
+                yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
+                # A failure (a full disk, say) is logged, and searches say that they compare every vector.
+                models.index.build_snapshot(stop=flag)
+            yield event
+
+
+def retry_failed(
+    models: OpenModels, paths: Sequence[PathLike] | None, *, stop: StopFlag | None
+) -> Iterator[IngestEvent]:
+    """Sync all sources, and try files again that failed before.
+
+    Raises:
+        LibraryError: One of the paths is no recorded failure.
+    """
+    failures = models.library.failures()
+    if paths is None:
+        retried = list(failures)
+    else:
+        retried = [str(absolute_path(path)) for path in paths]
+        if unknown := [path for path in retried if path not in failures]:
+            raise LibraryError(f"{unknown[0]} did not fail.", hint="`edgerag status --failed` lists those that did.")
+    yield from sync_sources(models, None, stop=stop, retried=retried)
+
+
+def remove_source(library: Library, path: PathLike) -> int:
+    """Forget a source and everything derived from it; returns the number of documents.
+
+    Raises:
+        LibraryError: The path is no source of this library.
+    """
+    absolute = absolute_path(path)
+    sources = {Path(source.path): source for source in library.sources()}
+    if absolute not in sources:
+        parent = next((known for known in sources if absolute.is_relative_to(known)), None)
+        if parent is not None:
+            raise LibraryError(
+                f"{absolute} is part of the source {parent}.",
+                hint=f"Name it in {parent / '.edgeragignore'} and run `edgerag sync`.",
+            )
+        listed = ", ".join(str(known) for known in sources) or "none"
+        raise LibraryError(f"{absolute} is no source of this library.", hint=f"Its sources: {listed}.")
+    with library.writing() as writer:
+        return writer.remove_source(sources[absolute].id)
+
+
+def rebuild_indexes(models: OpenModels, *, stop: StopFlag) -> None:
+    """Make everything that is derived anew: lexical rows and the vector index's snapshot.
+
+    Raises:
+        LibraryError: Another process writes, or the snapshot could not be written.
+    """
+    from edgerag.storage import lexical
+
+    library = models.library
+    with library.writing() as writer:
+        with writer.transaction():
+            lexical.rebuild(library.connection())
+        models.index.discard_snapshots()
+        if models.index.needs_snapshot():
+            outcome = models.index.build_snapshot(stop=stop)
+            if not outcome.is_built and not stop.is_set():
+                raise LibraryError(
+                    f"The vector index could not be built: {outcome.reason}.",
+                    hint="Searching works without it, only slower: every vector is compared.",
+                )
+
+
+def absolute_path(path: PathLike) -> Path:
+    """Absolute, with symbolic links as they are."""
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _needs_snapshot(models: OpenModels, num_chunks: int) -> bool:
+    # The count first: a small library never has one, and the index would read every vector to say so.
+    return num_chunks > models.settings.exact_scan_limit and models.index.needs_snapshot()
