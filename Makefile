@@ -91,11 +91,11 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --cache-d
 .PHONY: lock
 lock: $(BIN)/uv
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
-	$(COMPILE) pyproject.toml requirements/test.in --extra llm --group dev -o requirements/test.txt
+	$(COMPILE) pyproject.toml requirements/test.in --extra llm --extra tui --group dev -o requirements/test.txt
 	$(COMPILE) pyproject.toml -c requirements/test.txt -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --extra llm -c requirements/test.txt -o requirements/llm.txt
 	$(COMPILE) pyproject.toml --extra llm --extra tui -c requirements/test.txt -o requirements/tui.txt
-	$(COMPILE) pyproject.toml requirements/export.in --extra export --override requirements/export-overrides.txt \
+	$(COMPILE) pyproject.toml requirements/export.in --extra export --extra llm --override requirements/export-overrides.txt \
 	  -o requirements/export.txt
 
 .PHONY: clean

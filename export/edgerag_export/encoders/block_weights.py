@@ -10,7 +10,10 @@ from edgerag_export.encoders.graph_writer import GraphWriter
 from edgerag_export.encoders.shrink_embeddings import Int8Table
 
 BLOCK = 32
-"""Weights of one output that share a scale."""
+"""Weights of one output that share a scale. all-MiniLM-L6-v2, 52 texts, mean cosine to float32 and size, blocks of 16,
+32, 64: with 4 bits 0.977, 0.971, 0.964 and 20.7, 19.4, 18.7 MB; with 8 bits 0.9998, 0.9997, 0.9995."""
+OLDEST_RUNTIME = {4: "1.20", 8: "1.22"}
+"""First onnxruntime whose processor kernels take so many bits: 1.20.1 and 1.21.1 refuse 8."""
 _INT8_INPUTS = 4
 """`accuracy_level`: inputs are rounded to int8, row by row and block by block, so that batches do not matter."""
 

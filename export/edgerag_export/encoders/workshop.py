@@ -221,6 +221,13 @@ class EncoderWorkshop:
         return texts + ([query + text for text in self._calibration] if query != document else [])
 
 
+def oldest_runtime(variant: Variant) -> str:
+    """Return the oldest onnxruntime that opens this variant, e.g. `1.20`; all but one run on what edgerag asks for."""
+    from edgerag_export.encoders.block_weights import OLDEST_RUNTIME  # deferred: numpy
+
+    return OLDEST_RUNTIME[8 if variant.method == "weights-8bit" else 4]
+
+
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

@@ -177,10 +177,10 @@ def _unpack(archive: Path, version: str, cache: Path) -> Converter:
             return Converter(place, version, sha256)
         with _scratch(cache) as scratch:
             arriving = scratch / "converter"
-            with gzip.open(archive) as stream, tarfile.open(fileobj=stream) as tar:
+            with gzip.open(archive) as content, tarfile.open(fileobj=content) as tar:
                 found = _extract(tar, arriving)
                 # tarfile takes a damaged header for the end, and the checksum comes last.
-                while stream.read(2**20):
+                while content.read(2**20):
                     pass
             _check_version(archive.name, found, version)
             missing = [name for name in _NEEDED if not (arriving / name).is_file()]

@@ -1,4 +1,4 @@
-"""The part of ggml's C interface that llama_cpp does not wrap: how a tensor lies in memory, and what a GGUF file holds."""
+"""The part of ggml that llama_cpp does not wrap: how a tensor lies in memory, and what a GGUF file holds."""
 
 from __future__ import annotations
 

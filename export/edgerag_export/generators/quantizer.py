@@ -82,6 +82,13 @@ def quantize(
         arriving.replace(target)
     except OSError as error:
         raise ModelError(f"{target} cannot be written: {error.strerror or error}.", hint="Is the disk full?") from error
+    except ModelError as error:
+        # llama.cpp says no more than that it could not write.
+        if shutil.disk_usage(target.parent).free < SPARE_BYTES // 16:
+            raise ModelError(
+                f"The disk is full: {target} could not be written.", hint="Free some space, then run it again."
+            ) from error
+        raise
     finally:
         arriving.unlink(missing_ok=True)
     return Quantized(target, answer["tensor_types"], tuple(answer["complaints"]))

@@ -48,7 +48,8 @@ class ExactTexts:
         Raises:
             ModelError: The row has no room for a word, or no such text was found.
         """
-        room = num_tokens - self._length("")
+        # Not the length of an empty text: a prefix that ends in a space may be a token longer by itself.
+        room = num_tokens - (self._length(self._words[0]) - 1)
         if room < 1:
             raise ModelError(f"{num_tokens} tokens leave no room for a text of {self._manifest.name}.")
         texts = [" ".join(self._random.choices(self._words, k=room)) for _ in range(count)]
@@ -66,8 +67,7 @@ class ExactTexts:
         return len(self._tokenizer.encode(passage, max_tokens=limit).ids)
 
     def _is_one_token(self, word: str) -> bool:
-        empty = self._length("")
-        return self._length(word) == empty + 1 and self._length(f"{word} {word} {word}") == empty + 3
+        return self._length(f"{word} {word} {word}") - self._length(word) == 2
 
 
 def _vocabulary(folder: Path, manifest: Manifest) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ INTEGER = frozenset(
 )
 """Operators that multiply bytes. MatMulNBits is none of them: whether it does is the runtime's choice."""
 _FLOAT = frozenset("MatMul FusedMatMul Gemm FusedGemm Attention MatMulNBits".split())
-_PER_TEXT = frozenset("Gemm FusedGemm QGemm".split())
-"""torch writes these where it multiplies one row a text (the head of a classifier) instead of one a token."""
 _ATTENTION = frozenset("Attention QAttention MultiHeadAttention".split())
 _CARRIERS = frozenset("DequantizeLinear Cast Transpose Identity Reshape".split())
 """Stand between a stored weight and its product without changing how many values it has."""
@@ -59,24 +57,45 @@ def count_operations(folder: Path) -> Operations:
     graph = onnx.load_from_string(verified_bytes(folder, read_manifest(folder), "model")).graph
     sizes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     makers = {output: node for node in graph.node for output in node.output}
-    per_token = integer = per_text = layers = 0
+    single = _one_row_a_text(graph.node, sizes, makers)
+    per_token = integer = per_text = fused = softmax = 0
     widths: Counter[int] = Counter()
-    softmax = 0
     for node in graph.node:
-        layers += node.op_type in _ATTENTION
+        fused += node.op_type in _ATTENTION
         softmax += node.op_type == "Softmax"
         shape = _weight_shape(node, sizes, makers)
         if shape is None:
             continue
         product = math.prod(shape)
-        if node.op_type in _PER_TEXT:
+        if node.input[0] in single:
             per_text += product
             continue
         per_token += product
         integer += product * (node.op_type in INTEGER)
         widths[shape[0]] += 1
     hidden = widths.most_common(1)[0][0] if widths else 0
-    return Operations(per_token, integer, per_text, 2 * (layers or softmax) * hidden)
+    return Operations(per_token, integer, per_text, 2 * (fused or softmax) * hidden)
+
+
+def _one_row_a_text(nodes: Sequence[Any], sizes: Mapping[str, Any], makers: Mapping[str, Any]) -> set[str]:
+    """Names of what is computed for the first token alone: the head of a classifier."""
+    found: set[str] = set()
+    for node in nodes:
+        if not node.input:
+            continue
+        source = _stored(node.input[0], sizes, makers)
+        # Rows of a stored table are words; an entry of a shape is a number.
+        takes_one = node.op_type == "Gather" and source in makers and makers[source].op_type != "Shape"
+        if takes_one or node.input[0] in found:
+            found.update(node.output)
+    return found
+
+
+def _stored(name: str, sizes: Mapping[str, Any], makers: Mapping[str, Any]) -> str:
+    """Follow a value back through `_CARRIERS`, to a stored weight if it is one."""
+    while name not in sizes and name in makers and makers[name].op_type in _CARRIERS:
+        name = makers[name].input[0]
+    return name
 
 
 def _weight_shape(node: Any, sizes: Mapping[str, tuple[int, ...]], makers: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -87,10 +106,7 @@ def _weight_shape(node: Any, sizes: Mapping[str, tuple[int, ...]], makers: Mappi
     if node.op_type not in INTEGER | _FLOAT:
         return None
     place = 3 if node.op_type == "QLinearMatMul" else 1
-    name = node.input[place]
-    while name not in sizes and name in makers and makers[name].op_type in _CARRIERS:
-        name = makers[name].input[0]
-    shape = sizes.get(name, ())
+    shape = sizes.get(_stored(node.input[place], sizes, makers), ())
     if len(shape) != 2:
         return None
     transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)

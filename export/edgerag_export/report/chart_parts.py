@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgerag_export.measure.speed import SpeedFigures
 from edgerag_export.report.chart_style import INK, new_figure, plain_axes, shown_name, style_of, to_svg
 from edgerag_export.report.report import Report, VariantReport
 
@@ -55,15 +56,15 @@ def bar_chart(
 def variant_lines(
     report: Report,
     axes: Axes,
-    points: Callable[[Any], Sequence[tuple[float, float]]],
+    points: Callable[[SpeedFigures], Sequence[tuple[float, float]]],
 ) -> tuple[list[Any], list[str]]:
-    """Draw a line for each timed variant and return the handles and names for a legend."""
+    """Draw a line for each timed variant that has points, and return the handles and names for a legend."""
     handles, names = [], []
     for place, variant in enumerate(report.variants):
-        if variant.speed is None:
+        xy = points(variant.speed) if variant.speed is not None else ()
+        if not xy:
             continue
         style = style_of(place)
-        xy = points(variant.speed)
         handles += axes.plot(
             [x for x, _ in xy], [y for _, y in xy], color=style.colour, marker=style.marker, linestyle=style.line,
             markersize=5, linewidth=1.6,
@@ -78,7 +79,10 @@ def log_axis(axis: Any, set_scale: Callable[[str], Any], values: Sequence[float]
 
     set_scale("log")
     low, high = min(values) / 1.15, max(values) * 1.15
-    ticks = [step * 10**power for power in range(-6, 7) for step in (1, 2, 5) if low <= step * 10**power <= high]
+    for steps in ((1, 2, 5), (1, 2, 3, 5, 7), (1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)):
+        ticks = [step * 10.0**power for power in range(-6, 7) for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) >= 3:
+            break
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_locator(NullLocator())

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgerag.cli.safe_text import safe_line
+from edgerag_export.report.page_text import page_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def style_of(place: int) -> Style:
 
 def shown_name(name: str) -> str:
     """A name as charts show it: one line, at most `_NAME_CHARS` long, nothing that XML forbids."""
-    clean = safe_line(name.encode("utf-8", "replace").decode("utf-8")).replace("\ufffe", "?").replace("\uffff", "?")
+    clean = page_text(name)
     return clean if len(clean) <= _NAME_CHARS else f"{clean[: _NAME_CHARS - 1]}…"
 
 
@@ -120,7 +120,7 @@ def plain_axes(figure: Figure, rows: int = 1) -> list[Axes]:
 def legend_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
     """Put a legend below the axes, in as many columns as the names leave room for."""
     longest = max(map(len, names), default=1)
-    columns = max(1, min(3, len(names), int(64 / (longest + 8))))
+    columns = max(1, min(3, len(names), int(74 / (longest + 8))))
     # Names are set afterwards: matplotlib leaves out labels that begin with an underscore.
     places = [str(place) for place in range(len(names))]
     legend = figure.legend(handles, places, loc="outside lower center", ncols=columns, handlelength=2.6)

@@ -20,6 +20,7 @@ def draw_charts(report: Report) -> tuple[Chart, ...]:
             quality_charts.losses(report),
             *generator_charts.bars(report),
             speed_charts.latency(report),
+            speed_charts.latency_gain(report),
             *speed_charts.throughputs(report),
             speed_charts.histogram(report),
         ]

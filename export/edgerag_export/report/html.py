@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from edgerag.cli.safe_text import safe_line
 from edgerag_export.report.chart_parts import Chart
 from edgerag_export.report.charts import draw_charts
 from edgerag_export.report.page_svg import page_svg
+from edgerag_export.report.page_text import page_text
 from edgerag_export.report.report import Report
 from edgerag_export.report.sections import build_sections
 from edgerag_export.report.tables import Section, Table
@@ -49,7 +49,7 @@ def to_html(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(safe_line(text.encode("utf-8", "replace").decode("utf-8")).replace("\x00", ""))
+    return escape(page_text(text))
 
 
 def _head(report: Report) -> str:
@@ -93,15 +93,10 @@ def _section(section: Section, charts: list[Chart]) -> str:
 
 
 def _chart(chart: Chart) -> str:
-    title, description = _clean(chart.title), _clean(chart.description)
+    title, description = page_text(chart.title), page_text(chart.description)
     svg = page_svg(chart.svg, name=chart.name, title=title, description=description)
     note = f"<p>{_text(chart.note)}</p>\n" if chart.note else ""
     return f"<figure>\n<figcaption>{_text(title)}</figcaption>\n{svg}\n{note}</figure>"
-
-
-def _clean(text: str) -> str:
-    """What XML can hold; it is escaped where it is put in."""
-    return safe_line(text.encode("utf-8", "replace").decode("utf-8")).replace("\ufffe", "?").replace("\uffff", "?")
 
 
 def _table(table: Table) -> str:

@@ -67,15 +67,18 @@ def _reason(
 ) -> str:
     quality, speed, _ = axes
     text = f"{chosen.name}: {_describe(chosen, variants, axes)}."
+    # Said only where it makes a difference.
+    bound = any(variant.passes and variant.target != "portable" for variant in variants)
+    which = "within the tolerance" + (" that run on every processor" if bound and chosen.target == "portable" else "")
     if len(candidates) == 1:
-        return f"{text} It is the only one within the tolerance that is smaller than the original."
+        return f"{text} Of the variants {which} it is the only one beside the original."
     best = max(candidates, key=quality.rank)
     fastest = max(candidates, key=speed.rank)
     if best is chosen:
-        text += f" Of the {len(candidates)} variants within the tolerance it has the best {quality.label}."
+        text += f" Of the {len(candidates)} variants {which} it has the best {quality.label}."
     else:
         text += (
-            f" Of the {len(candidates)} variants within the tolerance, {best.name} has the best {quality.label} "
+            f" Of the {len(candidates)} variants {which}, {best.name} has the best {quality.label} "
             f"({quality.show(best)}), which is less than {percent(quality.tie, 1)} better and counts as equal; "
             f"{chosen.name} is faster or smaller."
         )

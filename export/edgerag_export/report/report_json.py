@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from edgerag.errors import SettingsError
 from edgerag_export.report.report import SCHEMA_VERSION, Report
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
 def to_json(report: Report) -> str:
     """The report as JSON text, keys sorted, `null` for what is not a number."""
-    return json.dumps(_finite(asdict(report)), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_finite(asdict(report)), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    # Half of a pair, as a damaged name may hold it, has no form in UTF-8, but one in JSON.
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def from_json(text: str, *, origin: str = "The report") -> Report:

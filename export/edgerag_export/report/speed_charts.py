@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgerag_export.measure.speed import SpeedFigures
 from edgerag_export.report.chart_parts import Chart, doubling_axis, log_axis, variant_lines
 from edgerag_export.report.chart_style import COLOURS, INK, legend_below, new_figure, plain_axes, to_svg
 from edgerag_export.report.report import Report
@@ -31,6 +32,41 @@ def latency(report: Report) -> Chart | None:
     )
     return Chart(
         "latency", "latency-median", "Median latency by length", f"A line for each variant. {values}.", to_svg(figure)
+    )
+
+
+def latency_gain(report: Report) -> Chart | None:
+    """How many times faster than the original one text is, over its length."""
+    base = report.reference.speed if report.reference else None
+    others = [(variant, speed) for variant, speed in timed(report) if speed is not base]
+    if base is None or not base.latencies or not others:
+        return None
+    exact = {point.num_tokens: point.p50_ms for point in base.latencies}
+
+    def gains(speed: SpeedFigures) -> list[tuple[float, float]]:
+        if speed is base:
+            return []
+        return [(point.num_tokens, exact[point.num_tokens] / point.p50_ms) for point in speed.latencies]
+
+    figure = new_figure(3.1 + 0.16 * len(others))
+    (axes,) = plain_axes(figure)
+    handles, names = variant_lines(report, axes, gains)
+    doubling_axis(axes, sorted(exact))
+    axes.axhline(1, color=INK, linewidth=0.8)
+    axes.set_xlabel("tokens")
+    axes.set_ylabel("times as fast (better →)")
+    axes.grid(True)
+    legend_below(figure, handles, names)
+    values = "; ".join(
+        f"{variant.name} {min(gain for _, gain in gains(speed)):.1f} to {max(gain for _, gain in gains(speed)):.1f} x"
+        for variant, speed in others
+    )
+    return Chart(
+        "latency",
+        "latency-gain",
+        f"Median latency against {report.reference.name}" if report.reference else "",
+        f"A line for each variant; at 1 it is as fast as the original. {values}.",
+        to_svg(figure),
     )
 
 

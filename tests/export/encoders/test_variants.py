@@ -16,6 +16,7 @@ from edgerag.inference.manifest import read_manifest
 from edgerag.inference.onnx_model import OnnxModel
 from edgerag.inference.tokenizer import ModelTokenizer
 from edgerag_export.encoders import quantize as quantize_module
+from edgerag_export.encoders.workshop import oldest_runtime
 from edgerag_export.recipe import Quantization
 from edgerag_export.step_cache import StepCache
 from edgerag_export.variant import parse_variant
@@ -31,7 +32,7 @@ OPERATORS = {
     "float16": (18, {"Attention", "SkipLayerNormalization", "BiasGelu"}),
     "float32": (18, set()),
 }
-"""Opset, and operators of onnxruntime's own: all in 1.20 (`MatMulNBits` with 8 bits: see `block_weights`)."""
+"""Opset, and operators of onnxruntime's own. All ran on 1.20.1, but for `MatMulNBits` with 8 bits: 1.22.1."""
 
 
 @pytest.mark.parametrize("variant", OPERATORS)
@@ -47,6 +48,13 @@ def test_graph_is_one_file_of_known_operators(models: Any, kind: str, variant: s
     assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx", "com.microsoft"}
     assert model.ir_version <= 10  # the newest that onnxruntime 1.20 reads
     assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
+
+
+def test_only_weights_in_eight_bits_need_a_newer_runtime() -> None:
+    oldest = {name: oldest_runtime(parse_variant(name)) for name in OPERATORS}
+
+    assert oldest.pop("weights-8bit") == "1.22"
+    assert set(oldest.values()) == {"1.20"}
 
 
 @pytest.mark.parametrize("variant", ["static", "weights-8bit", "weights-4bit", "dynamic"])

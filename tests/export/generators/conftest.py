@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def smollm2() -> Path:
 
 
 @pytest.fixture(scope="session")
-def converter():  # type: ignore[no-untyped-def]
+def converter() -> Any:
     """The real converter: of `EDGERAG_TEST_CONVERTER` (a source distribution), of the cache, or of pip's index."""
     for module in ("torch", "transformers", "gguf", "sentencepiece"):
         pytest.importorskip(module, reason=f"{module} is not installed: run `make test-export`")
@@ -106,14 +107,14 @@ def qwen3_folder(make_model: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def llama_gguf(llama_folder: Path, converter, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+def llama_gguf(llama_folder: Path, converter: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from edgerag_export.generators.to_gguf import convert
 
     return convert(llama_folder, tmp_path_factory.mktemp("gguf") / "llama.gguf", converter=converter, outtype="f32")
 
 
 @pytest.fixture(scope="session")
-def qwen3_gguf(qwen3_folder: Path, converter, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+def qwen3_gguf(qwen3_folder: Path, converter: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from edgerag_export.generators.to_gguf import convert
 
     return convert(qwen3_folder, tmp_path_factory.mktemp("gguf") / "qwen3.gguf", converter=converter, outtype="f32")

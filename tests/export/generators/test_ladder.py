@@ -25,7 +25,7 @@ RUNGS = ("f16", "q8_0", "q4_0")
 
 def test_rungs_come_in_order_with_figures_that_tell_them_apart(tmp_path: Path) -> None:
     source = write_tiny_model(tmp_path / "tiny")
-    half, eight, four = build_ladder(source, RUNGS, cache=StepCache(tmp_path / "cache"), trial=TRIAL)
+    half, eight, four = build_ladder(source, RUNGS, cache=StepCache(tmp_path / "cache"), trial=TRIAL, threads=1)
     assert [rung.name for rung in (half, eight, four)] == ["f16", "q8_0", "q4_0"]
     assert half.figures.size_mb > eight.figures.size_mb > four.figures.size_mb
     assert half.figures.kl_divergence < eight.figures.kl_divergence < four.figures.kl_divergence
@@ -37,10 +37,10 @@ def test_rungs_come_in_order_with_figures_that_tell_them_apart(tmp_path: Path) -
 def test_what_was_built_and_measured_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_tiny_model(tmp_path / "tiny")
     cache = StepCache(tmp_path / "cache")
-    first = build_ladder(source, RUNGS, cache=cache, trial=TRIAL, calibration=CALIBRATION)
+    first = build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1, calibration=CALIBRATION)
     for name in ("quantize", "collect_importance", "measure_generator"):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("done again"))
-    assert build_ladder(source, RUNGS, cache=cache, trial=TRIAL, calibration=CALIBRATION) == first
+    assert build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1, calibration=CALIBRATION) == first
 
 
 def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,15 +56,15 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(module, "quantize", stop_at_second)
     with pytest.raises(KeyboardInterrupt):
-        build_ladder(source, RUNGS, cache=cache, trial=TRIAL)
-    assert len(build_ladder(source, RUNGS, cache=cache, trial=TRIAL)) == 3
+        build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1)
+    assert len(build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1)) == 3
     assert made == ["f16", "q8_0", "q8_0", "q4_0"]
 
 
 def test_two_ladders_hold_the_same_files(tmp_path: Path) -> None:
     source = write_tiny_model(tmp_path / "tiny")
     one, other = (
-        build_ladder(source, RUNGS, cache=StepCache(tmp_path / name), trial=TRIAL, calibration=CALIBRATION)
+        build_ladder(source, RUNGS, cache=StepCache(tmp_path / name), trial=TRIAL, threads=1, calibration=CALIBRATION)
         for name in ("one", "other")
     )
     assert [(rung.name, rung.sha256) for rung in one] == [(rung.name, rung.sha256) for rung in other]
@@ -73,16 +73,27 @@ def test_two_ladders_hold_the_same_files(tmp_path: Path) -> None:
 def test_a_matrix_is_used_below_eight_bits_and_named(tmp_path: Path) -> None:
     source = write_tiny_model(tmp_path / "tiny")
     cache = StepCache(tmp_path / "cache")
-    plain = build_ladder(source, RUNGS, cache=cache, trial=TRIAL)
-    weighted = build_ladder(source, RUNGS, cache=cache, trial=TRIAL, calibration=CALIBRATION)
+    plain = build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1)
+    weighted = build_ladder(source, RUNGS, cache=cache, trial=TRIAL, threads=1, calibration=CALIBRATION)
     assert [rung.name for rung in weighted] == ["f16", "q8_0", "q4_0-weighted"]
     assert [a.sha256 == b.sha256 for a, b in zip(plain, weighted, strict=True)] == [True, True, False]
+
+
+def test_another_matrix_gets_figures_of_its_own(tmp_path: Path) -> None:
+    source = write_tiny_model(tmp_path / "tiny")
+    cache = StepCache(tmp_path / "cache")
+    one, other = (
+        build_ladder(source, ("q4_0",), cache=cache, trial=TRIAL, threads=1, calibration=(text,))[0]
+        for text in (CALIBRATION[0], "0123456789 " * 20)
+    )
+    assert one.name == other.name
+    assert one.figures.kl_divergence != other.figures.kl_divergence
 
 
 def test_an_unknown_rung_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     source = write_tiny_model(tmp_path / "tiny")
     with pytest.raises(ModelError, match="There is no quantisation q9"):
-        build_ladder(source, ("f16", "q9"), cache=StepCache(tmp_path / "cache"), trial=TRIAL)
+        build_ladder(source, ("f16", "q9"), cache=StepCache(tmp_path / "cache"), trial=TRIAL, threads=1)
     assert not (tmp_path / "cache").exists()
 
 

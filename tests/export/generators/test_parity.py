@@ -1,8 +1,8 @@
 """What llama.cpp computes from a converted file is what transformers computes from the folder.
 
-Tolerances are about twice what was measured (x86-64, AVX2 build of llama-cpp-python 0.3.36, torch 2.13): root of the mean
-square difference of the logits, over their standard deviation. The models have two layers and random weights, on which
-rounding tells more than on trained ones. Float files differ by what llama.cpp keeps in float16: keys and values.
+Tolerances are about twice what was measured (x86-64, AVX2 build of llama-cpp-python 0.3.36, torch 2.13): root of the
+mean square difference of the logits, over their standard deviation. The models have two layers and random weights, on
+which rounding tells more than on trained ones. Float files differ by what llama.cpp keeps in float16: keys and values.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def test_the_converted_model_computes_what_transformers_does(
     source: Path = request.getfixturevalue(f"{family}_gguf")
     found = {"f32": difference(llama_logits(source), expected)}
     for rung in ("f16", "q8_0", "q4_0"):
-        found[rung] = difference(llama_logits(quantize(source, tmp_path / f"{rung}.gguf", rung).path), expected)
+        found[rung] = difference(
+            llama_logits(quantize(source, tmp_path / f"{rung}.gguf", rung, threads=1).path), expected
+        )
     assert {rung: value for rung, value in found.items() if value > TOLERANCE[rung]} == {}, found
     # Each rung loses more than the one above: the comparison does see what quantising does.
     assert found["f32"] < found["q8_0"] < found["q4_0"]

@@ -38,7 +38,7 @@ def write_judge(folder: Path, weights: dict[str, float], *, depends_on_batch: bo
     return _write(folder, table, "cross-encoder", depends_on_batch, **fields)
 
 
-def _write(folder: Path, table: Any, task: Any, depends_on_batch: bool, **fields: Any) -> Path:
+def _write(folder: Path, table: Any, task: Any, depends_on_batch: bool, *, marked: bool = False, **fields: Any) -> Path:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed: run `make test-export`")
     from onnx import TensorProto, helper, numpy_helper
 
@@ -81,7 +81,7 @@ def _write(folder: Path, table: Any, task: Any, depends_on_batch: bool, **fields
     onnx.checker.check_model(model)
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(model.SerializeToString())
-    _tokenizer().save(str(folder / "tokenizer.json"))
+    _tokenizer(marked=marked).save(str(folder / "tokenizer.json"))
     manifest = Manifest(
         name="small",
         task=task,
@@ -93,12 +93,14 @@ def _write(folder: Path, table: Any, task: Any, depends_on_batch: bool, **fields
     return folder
 
 
-def _tokenizer() -> Any:
+def _tokenizer(*, marked: bool) -> Any:
+    """By words; `marked`: as SentencePiece has them, so that a space at the end is a token of its own."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-    vocabulary = {word: place for place, word in enumerate([*SPECIAL, *WORDS])}
+    words = [f"▁{word}" for word in WORDS] if marked else WORDS
+    vocabulary = {word: place for place, word in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace() if marked else pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

@@ -18,8 +18,11 @@ pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed: run 
 from edgerag_export.measure import generator as module
 from edgerag_export.measure.generator import Window, measure_generator, perplexity, windows
 
-# 1,300 bytes, and as many tokens in the tiny model: three windows.
-TEXT = ("Snow lay on the pass until June. The post came by mule, twice a week; letters were read aloud. " * 14)[:1300]
+# No word begins with a t: the tiny model's one merge makes something that is no token, and llama.cpp leaves it out.
+TEXT = ("Snow lay on a high pass until June. Mules brought mail on Mondays; letters were read aloud. " * 15)[:1300]
+"""1,300 bytes, and as many tokens in the tiny model: three windows."""
+THREADS = 1
+"""The tiny model computes in microseconds; threads that wait for one another would take milliseconds."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def eight_bits(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from edgerag_export.generators.quantizer import quantize
 
-    return quantize(source, tmp_path_factory.mktemp("small") / "q8_0.gguf", "q8_0").path
+    return quantize(source, tmp_path_factory.mktemp("small") / "q8_0.gguf", "q8_0", threads=THREADS).path
 
 
 @pytest.mark.parametrize(
@@ -70,8 +73,8 @@ def test_perplexity_is_what_torch_computes_from_the_same_weights(source: Path, t
         loss = torch.nn.functional.cross_entropy(scores[unscored - 1 : -1], ids[0, unscored:], reduction="none")
         losses += loss.tolist()
     assert len(losses) == 1299
-    # Measured: 3e-6 relative; llama.cpp keeps keys and values in float16.
-    assert perplexity(source, TEXT) == pytest.approx(math.exp(np.mean(losses)), rel=1e-4)
+    # Measured: 1e-4 relative; llama.cpp keeps keys and values in float16.
+    assert perplexity(source, TEXT, threads=THREADS) == pytest.approx(math.exp(np.mean(losses)), rel=5e-4)
 
 
 def test_a_model_that_wants_a_first_token_is_given_it_in_every_window(tmp_path: Path) -> None:
@@ -88,14 +91,20 @@ def test_a_model_that_wants_a_first_token_is_given_it_in_every_window(tmp_path: 
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     # The first token of the text is not scored, with or without another before it.
     expected = math.exp(-np.mean([logs[place, tokens[place]] for place in range(1, 40)]))
-    assert perplexity(wanting, TEXT[:40]) == pytest.approx(expected, rel=1e-9)
-    assert perplexity(source, TEXT[:40]) != pytest.approx(expected, rel=1e-3)
+    assert perplexity(wanting, TEXT[:40], threads=THREADS) == pytest.approx(expected, rel=1e-9)
+    assert perplexity(source, TEXT[:40], threads=THREADS) != pytest.approx(expected, rel=1e-3)
 
 
 def test_a_copy_of_the_original_has_perfect_figures(source: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     figures = measure_generator(
-        source, source, TEXT, ("Snow", "A mule"), name="copy", progress=lambda *step: steps.append(step)
+        source,
+        source,
+        TEXT,
+        ("Snow", "A mule"),
+        name="copy",
+        threads=THREADS,
+        progress=lambda *step: steps.append(step),
     )
     assert figures.name == "copy"
     assert figures.perplexity == figures.perplexity_float
@@ -103,7 +112,7 @@ def test_a_copy_of_the_original_has_perfect_figures(source: Path) -> None:
     assert (figures.greedy_agreement, figures.kl_divergence, figures.common_prefix) == (1.0, 0.0, 1.0)
     assert figures.scored_tokens == 1299
     assert figures.size_mb == source.stat().st_size / 1e6
-    assert figures.perplexity == pytest.approx(perplexity(source, TEXT), rel=1e-12)
+    assert figures.perplexity == pytest.approx(perplexity(source, TEXT, threads=THREADS), rel=1e-12)
     assert min(figures.load_ms, figures.prefill_tokens_per_s, figures.decode_float_tokens_per_s) > 0
     assert steps[0] == ("perplexity", 0, 1300)
     assert ("perplexity", 1300, 1300) in steps
@@ -111,18 +120,18 @@ def test_a_copy_of_the_original_has_perfect_figures(source: Path) -> None:
 
 
 def test_figures_but_times_are_the_same_every_time(source: Path, eight_bits: Path) -> None:
-    one, other = (measure_generator(eight_bits, source, TEXT, ("Snow",)) for _ in range(2))
+    one, other = (measure_generator(eight_bits, source, TEXT, ("Snow",), threads=THREADS) for _ in range(2))
     for name in ("perplexity", "greedy_agreement", "kl_divergence", "common_prefix"):
         assert getattr(one, name) == getattr(other, name), name
 
 
 def test_a_damaged_table_shows_in_the_figures(source: Path, eight_bits: Path, tmp_path: Path) -> None:
     damaged = widen_scales(eight_bits, "blk.1.ffn_down.weight", tmp_path / "damaged.gguf")
-    sound, broken = (measure_generator(file, source, TEXT, ()) for file in (eight_bits, damaged))
-    # Measured: 0.00008 against 0.045, 0.99 against 0.85.
+    sound, broken = (measure_generator(file, source, TEXT, (), threads=THREADS) for file in (eight_bits, damaged))
+    # Measured: 0.0022 and 0.22, 0.94 and 0.63, -1 % and 47 %.
     assert broken.kl_divergence > 20 * sound.kl_divergence
-    assert sound.greedy_agreement > 0.97
-    assert broken.greedy_agreement < 0.93
+    assert broken.greedy_agreement < 0.8 < sound.greedy_agreement
+    assert broken.perplexity_increase > 0.2 > sound.perplexity_increase
 
 
 def widen_scales(file: Path, table: str, target: Path) -> Path:
@@ -143,17 +152,15 @@ def widen_scales(file: Path, table: str, target: Path) -> Path:
 def test_a_table_of_no_numbers_is_refused(source: Path, tmp_path: Path) -> None:
     from edgerag_export.generators.quantizer import quantize
 
-    broken = quantize(source, tmp_path / "f32.gguf", "f32").path
+    broken = quantize(source, tmp_path / "f32.gguf", "f32", threads=THREADS).path
     content = bytearray(broken.read_bytes())
     content[-64:] = np.full(16, np.nan, np.float32).tobytes()
     broken.write_bytes(content)
     with pytest.raises(ModelError, match="no numbers"):
-        measure_generator(broken, source, TEXT, ())
+        measure_generator(broken, source, TEXT, (), threads=THREADS)
 
 
 def test_another_vocabulary_is_refused(source: Path, eight_bits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = iter([260, 300])
-
     class Other(LlamaContext):
         def __init__(self, path: Path, **options: int) -> None:
             super().__init__(path, **options)  # type: ignore[arg-type]
@@ -162,13 +169,12 @@ def test_another_vocabulary_is_refused(source: Path, eight_bits: Path, monkeypat
 
     monkeypatch.setattr(module, "LlamaContext", Other)
     with pytest.raises(ModelError, match=r"q8_0\.gguf knows 300 tokens and tiny\.gguf 260"):
-        measure_generator(eight_bits, source, TEXT, ())
-    assert next(sizes) == 260
+        measure_generator(eight_bits, source, TEXT, (), threads=THREADS)
 
 
 def test_a_text_too_short_to_say_anything_is_refused(source: Path) -> None:
     with pytest.raises(ModelError, match="holds 9 tokens, and 128 are needed"):
-        measure_generator(source, source, "too short", ())
+        measure_generator(source, source, "too short", (), threads=THREADS)
 
 
 @pytest.mark.parametrize(
@@ -183,5 +189,5 @@ def test_the_common_prefix_ends_at_the_first_difference(one: list[int], other: l
 def test_a_refused_file_is_named_with_llama_cpps_reason(source: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(source.read_bytes().replace(b"llama.block_count", b"llama.block_kount"))
-    with pytest.raises(ModelError, match=r"broken\.gguf cannot be loaded\. llama\.cpp says: .*"):
-        perplexity(broken, TEXT)
+    with pytest.raises(ModelError, match=r"broken\.gguf cannot be loaded\. llama\.cpp says: .*failed to load model"):
+        perplexity(broken, TEXT, threads=THREADS)

@@ -37,17 +37,25 @@ def test_weights_count_once_a_token_and_attention_once_a_pair(tmp_path: Path) ->
         make("MatMul", ["q", "k"], ["scores"]),  # no stored weight: attention, counted by its Softmax
         make("Softmax", ["scores"], ["shares"]),
         make("MatMulIntegerToFloat", ["bytes", "wide", "s", "t"], ["w"], domain="com.microsoft"),
-        make("Gemm", ["first", "head"], ["logit"], transB=1),
+        make("Shape", ["x"], ["sizes"]),
+        make("Gather", ["sizes", "two"], ["width"]),  # no row, but a number
+        make("MatMul", ["w", "out"], ["hidden"]),
+        make("Gather", ["hidden", "zero"], ["first"], axis=1),
+        make("DynamicQuantizeLinear", ["first"], ["f", "fs", "fz"]),
+        make("MatMulInteger", ["f", "pooler"], ["pooled"]),
+        make("Tanh", ["pooled"], ["active"]),
+        make("Gemm", ["active", "head"], ["logit"], transB=1),
     ]
-    tensors = {"query": _weight(8, 8), "key": _weight(8, 8), "wide": np.zeros((8, 32), np.int8), "head": _weight(2, 8)}
+    tensors = {"query": _weight(8, 8), "key": _weight(8, 8), "wide": np.zeros((8, 32), np.int8), "head": _weight(2, 8),
+               "out": _weight(32, 8), "pooler": np.zeros((8, 8), np.int8)}  # fmt: skip
 
     found = count_operations(_folder(tmp_path / "m", nodes, tensors))
 
-    assert (found.per_token, found.per_token_integer, found.per_text) == (64 + 64 + 256, 256, 16)
+    assert (found.per_token, found.per_token_integer, found.per_text) == (64 + 64 + 256 + 256, 256, 64 + 16)
     # Scores and weighted sums: 8 products each for every pair of tokens.
     assert found.per_token_pair == 16
-    assert found.of_text(10) == 2 * (10 * 384 + 16 + 100 * 16)
-    assert found.integer_share(10) == pytest.approx(2 * 10 * 256 / 10912)
+    assert found.of_text(10) == 2 * (10 * 640 + 80 + 100 * 16)
+    assert found.integer_share(10) == pytest.approx(2 * 10 * 256 / 16160)
 
 
 def test_weights_behind_a_dequantisation_and_in_blocks_count_too(tmp_path: Path) -> None:

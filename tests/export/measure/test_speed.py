@@ -116,6 +116,16 @@ def test_texts_have_exactly_so_many_tokens(num_tokens: int) -> None:
     assert len(tokenizer.encode_pair("How long?", pair, max_tokens=10_000).ids) == num_tokens
 
 
+def test_a_prefix_that_ends_in_a_space_is_counted_right(tmp_path: Path) -> None:
+    folder = write_embedder(tmp_path / "m", ROWS, document_prefix="bank ", marked=True)
+    tokenizer = ModelTokenizer.open(folder, read_manifest(folder))
+
+    text = ExactTexts(folder).make(16, 1)[0]
+
+    assert len(tokenizer.encode("bank " + text, max_tokens=100).ids) == 16
+    assert set(text.split()) <= set(ROWS)
+
+
 def test_peak_is_that_of_the_best_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = PeakMeter()
     meter.sample()

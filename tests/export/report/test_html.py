@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from edgerag_export.report.report_json import read_report
 from edgerag_export.report.write import write_report
 from tests.export.report.reports import FLOAT32, HOSTILE, embedder, encoder_report, generator_report, rerank_report
 
-REPORTS = [encoder_report(), rerank_report(), generator_report()]
+REPORTS = {"embedding": encoder_report(), "cross-encoder": rerank_report(), "generator": generator_report()}
 
 
 def _hostile() -> Report:
@@ -30,6 +31,11 @@ def _hostile() -> Report:
     )
 
 
+@functools.cache
+def _page(name: str) -> str:
+    return to_html(_hostile() if name == "hostile" else REPORTS[name])
+
+
 def _tree(page: str) -> Any:
     """Parse as XML, which forgives nothing, without the two parts that are HTML's alone."""
     text = page.removeprefix("<!DOCTYPE html>\n")
@@ -37,9 +43,9 @@ def _tree(page: str) -> Any:
     return etree.fromstring(text.replace(head, ""))
 
 
-@pytest.mark.parametrize("report", [*REPORTS, _hostile()], ids=["embedding", "cross-encoder", "generator", "hostile"])
-def test_the_page_is_well_formed(report: Report) -> None:
-    tree = _tree(to_html(report))
+@pytest.mark.parametrize("name", [*REPORTS, "hostile"])
+def test_the_page_is_well_formed(name: str) -> None:
+    tree = _tree(_page(name))
 
     assert tree.tag == "html"
     assert tree.get("lang") == "en"
@@ -48,7 +54,7 @@ def test_the_page_is_well_formed(report: Report) -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    page = to_html(_hostile())
+    page = _page("hostile")
     tree = html.document_fromstring(page)
 
     assert not tree.xpath("//script | //img | //iframe | //object | //link | //foreignObject")
@@ -61,9 +67,9 @@ def test_hostile_names_stay_text() -> None:
         assert character not in page
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=lambda each: each.task)
-def test_the_page_needs_nothing_from_elsewhere(report: Report) -> None:
-    page = to_html(report)
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_page_needs_nothing_from_elsewhere(name: str) -> None:
+    page = _page(name)
     tree = html.document_fromstring(page)
 
     assert not tree.xpath("//@src | //@srcset | //@data | //@action | //@formaction")
@@ -73,9 +79,9 @@ def test_the_page_needs_nothing_from_elsewhere(report: Report) -> None:
     assert "default-src 'none'" in page
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=lambda each: each.task)
-def test_every_chart_has_a_title_and_a_table_beside_it(report: Report) -> None:
-    tree = _tree(to_html(report))
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_chart_has_a_title_and_a_table_beside_it(name: str) -> None:
+    tree = _tree(_page(name))
     svg = "{http://www.w3.org/2000/svg}"
 
     figures = list(tree.iter("figure"))
@@ -94,14 +100,14 @@ def test_every_chart_has_a_title_and_a_table_beside_it(report: Report) -> None:
 
 
 def test_figures_and_reason_are_on_the_page() -> None:
-    page = to_html(encoder_report())
+    page = _page("embedding")
 
     for words in ("Recommended: static", "0.6395", "dynamic: ndcg_loss is 0.0313, must be &lt;= 0.01", "41.0", "86 %"):
         assert words in page
 
 
 def test_the_same_report_gives_the_same_page() -> None:
-    assert to_html(encoder_report()) == to_html(encoder_report())
+    assert to_html(encoder_report()) == _page("embedding")
 
 
 def test_both_files_are_written_and_the_json_reads_back(tmp_path: Path) -> None:
@@ -110,7 +116,7 @@ def test_both_files_are_written_and_the_json_reads_back(tmp_path: Path) -> None:
     page, data = write_report(report, tmp_path / "new" / "folder")
 
     assert (page.name, data.name) == ("report.html", "report.json")
-    assert page.read_text(encoding="utf-8") == to_html(report)
+    assert page.read_text(encoding="utf-8") == _page("embedding")
     assert read_report(data) == report
     assert sorted(path.name for path in page.parent.iterdir()) == ["report.html", "report.json"]
 

@@ -13,7 +13,7 @@ import pytest
 from edgerag.errors import SettingsError
 from edgerag_export.report.report import Report
 from edgerag_export.report.report_json import from_json, read_report, to_json
-from tests.export.report.reports import encoder_report, generator_report, rerank_report
+from tests.export.report.reports import HOSTILE, embedder, encoder_report, generator_report, rerank_report
 
 
 @pytest.mark.parametrize("report", [encoder_report(), rerank_report(), generator_report()], ids=lambda each: each.task)
@@ -37,6 +37,12 @@ def test_what_is_no_number_is_written_as_null() -> None:
     assert "NaN" not in text
     assert found is not None
     assert math.isnan(found.rank_correlation)
+
+
+def test_names_that_utf_8_cannot_hold_are_kept() -> None:
+    report = encoder_report(*(embedder(name) for name in HOSTILE))
+
+    assert from_json(to_json(report).encode("utf-8").decode("utf-8")) == report
 
 
 def test_json_holds_no_date_unless_one_is_given() -> None:
