@@ -111,7 +111,8 @@ def _translated(error: Exception, what: str) -> ModelError:
         return ModelError(f"{what}: not enough memory.", hint="Close other programs or choose a smaller model.")
     if type(error).__name__ in ("InvalidProtobuf", "NoModel"):
         return ModelError(f"{what}: it is not an ONNX file.", hint=REINSTALL_HINT)
-    if type(error).__name__ in ("NotImplemented", "InvalidGraph", "NotFound"):
+    # onnxruntime older than 1.22 says "Only 4b quantization is supported" of weights in eight bits.
+    if type(error).__name__ in ("NotImplemented", "InvalidGraph", "NotFound") or "Only 4b" in text:
         return ModelError(
             f"{what}: its graph is not supported ({text[:200]}).",
             hint="Update onnxruntime, or export the model again with an older opset.",

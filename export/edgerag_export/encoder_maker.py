@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgerag.errors import ModelError
 from edgerag_export import bundle
-from edgerag_export.encoders.workshop import EncoderWorkshop
+from edgerag_export.encoders.workshop import EncoderWorkshop, oldest_runtime
 from edgerag_export.maker import Figures
 from edgerag_export.sources import Progress, Weights
 from edgerag_export.step_cache import StepCache
@@ -50,6 +50,12 @@ class EncoderMaker:
             cache=StepCache(plan.cache / "steps"),
             progress=progress,
         )
+        width = self._workshop.architecture.hidden
+        if recipe.task == "embedding" and width != recipe.dim:
+            raise ModelError(
+                f"{weights.folder} gives vectors of {width} numbers, the recipe says {recipe.dim}.",
+                hint="Correct `dim` in the recipe, or pass other weights.",
+            )
         self._figures: dict[str, Figures] = {}
         self._reference: Any = None
 
@@ -73,6 +79,7 @@ class EncoderMaker:
         options = asdict(self._plan.recipe.quantization)
         return {
             "quantization": options,
+            "needs_onnxruntime": oldest_runtime(parse_variant(self._plan.variant)),
             "made_with": versions("torch", "transformers", "optimum-onnx", "onnx", "onnxruntime", "numpy"),
         }
 

@@ -66,8 +66,9 @@ class Quantization:
     recipe. `--calibration` puts a file or a library in its place."""
     variant: str = "static"
     """What `build` writes: a name that `edgerag_export.variant.parse_variant` reads."""
-    percentile: float = 99.99
-    """Share of the inputs, in percent, that the ranges of `static-percentile` hold."""
+    percentile: float = 99.999
+    """Share of the inputs, in percent, that the ranges of `static-percentile` hold. With 99.99 the default embedder
+    kept 0.935 of the top ten instead of 0.962."""
     weight_max: int = 127
     """Largest stored weight: 127 uses eight bits, 63 seven."""
     fits_pairs: bool = True
