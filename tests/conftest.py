@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 def _isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    for name in [name for name in os.environ if name.startswith("EDGERAG_") and name != MODELS_VARIABLE]:
+    for name in [name for name in os.environ if name.startswith("EDGERAG_") and not name.startswith("EDGERAG_TEST_")]:
         patch.delenv(name)
     for name, folder in USER_FOLDERS.items():
         patch.setenv(name, str(home / folder))

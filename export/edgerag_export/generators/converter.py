@@ -250,3 +250,9 @@ def _scratch(cache: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":  # `make test-export` fetches it beforehand, for its tests reach no network
+    from edgerag_export.sources import default_cache
+
+    get_converter(default_cache() / "converter")

@@ -1,8 +1,8 @@
 """Small generators with random weights, in Hugging Face's form and as GGUF, on the tokenizer of a published family.
 
-Those made by the real converter need its source distribution (76 MB, fetched once and kept in the cache of the export
-side) and a GGUF file of SmolLM2, whose vocabulary is all that is taken: the converter refuses tokenizers it does not
-know. What cannot be had skips its tests and says so.
+Those made by the real converter need its source distribution (76 MB, fetched by `make test-export` and kept in the
+cache of the export side) and a GGUF file of SmolLM2, whose vocabulary is all that is taken: the converter refuses
+tokenizers it does not know. What cannot be had skips its tests and says so.
 """
 
 from __future__ import annotations
@@ -33,20 +33,18 @@ def smollm2() -> Path:
 
 @pytest.fixture(scope="session")
 def converter() -> Any:
-    """The real converter: of `EDGERAG_TEST_CONVERTER` (a source distribution), of the cache, or of pip's index."""
+    """The real converter, in `EDGERAG_TEST_CONVERTER` or where `make test-export` puts it; never from an index."""
     for module in ("torch", "transformers", "gguf", "sentencepiece"):
         pytest.importorskip(module, reason=f"{module} is not installed: run `make test-export`")
     from edgerag_export.generators.converter import get_converter
-    from edgerag_export.sources import default_cache
 
-    source = os.environ.get("EDGERAG_TEST_CONVERTER")
+    cache = Path(os.environ.get("EDGERAG_TEST_CONVERTER") or ROOT / ".venv-export" / "cache" / "converter")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PIP_RETRIES", "0")
-        patch.setenv("PIP_DEFAULT_TIMEOUT", "20")
+        patch.setenv("PIP_NO_INDEX", "1")
         try:
-            return get_converter(default_cache(), source=Path(source) if source else None)
+            return get_converter(cache)
         except ModelError as error:
-            pytest.skip(f"the converter cannot be had: {error}")
+            pytest.skip(f"the converter cannot be had: {error} `make test-export` fetches it.")
 
 
 @pytest.fixture(scope="session")
