@@ -44,6 +44,7 @@ help:
 	@echo "make install      the environment alone: $(BIN)/edgerag"
 	@echo "make models       the default generator alone, into .demo/models"
 	@echo "make bench        retrieval quality and speed on the folder DATA=$(DATA)"
+	@echo "make screenshots  draw the terminal application's screens anew, into tui/screenshots"
 	@echo "make lock         renew requirements/*.txt from pyproject.toml"
 	@echo "make clean        remove everything that make made in this folder"
 	@echo "PYTHON=$(PYTHON) is the interpreter for new environments; it must be 3.11 or newer."
@@ -84,6 +85,10 @@ bench: $(VENV)/stamp-test
 	for mode in lexical vector hybrid rerank; do \
 	  $(BIN)/python -m tests.benchmarks.retrieval "$(DATA)" --mode $$mode --json || exit 1; done
 
+.PHONY: screenshots
+screenshots: $(VENV)/stamp-test models
+	EDGERAG_MODELS=$(MODELS) $(BIN)/python -m tests.tui.screenshots tui/screenshots
+
 # One file for each set of extras. The others follow the versions of test.txt, so that what is tested is what is installed.
 # No header, option or comment may name an index: whoever installs brings their own. The cache is another than that of
 # installing, because locking throws away what was compiled there: uv fetches a source package anew to hash it.
@@ -112,9 +117,9 @@ clean:
 INSTALL = $(1)/bin/uv pip install --python $(1)/bin/python --no-deps --require-hashes -r requirements/$(2).txt
 INSTALL_SELF = $(1)/bin/uv pip install --quiet --python $(1)/bin/python --no-deps -e .
 
-$(VENV)/stamp-llm: requirements/llm.txt pyproject.toml | $(BIN)/uv
+$(VENV)/stamp-llm: requirements/tui.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing into $(VENV). The first time, llama.cpp is compiled: 3 to 10 minutes."
-	$(call INSTALL,$(VENV),llm)
+	$(call INSTALL,$(VENV),tui)
 	$(call INSTALL_SELF,$(VENV))
 	@touch $@
 

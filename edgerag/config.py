@@ -130,9 +130,18 @@ def load_settings(config_file: Path | None = None, environment: Mapping[str, str
     for setting in setting_fields():
         variable = f"EDGERAG_{setting.name.upper()}"
         if variable in environment and variable not in RESERVED_ENVIRONMENT:
-            text = environment[variable]
-            values[setting.name] = _checked(setting.name, _from_text(setting, text), origin=variable)
+            values[setting.name] = parse_setting(setting.name, environment[variable], origin=variable)
     return Settings(**values)
+
+
+def parse_setting(name: str, text: str, *, origin: str) -> Any:
+    """A setting's value out of text, in the form of an environment variable, checked as one.
+
+    Raises:
+        SettingsError: As `load_settings`; `origin` says where the text stands.
+    """
+    setting = next((known for known in setting_fields() if known.name == name), None)
+    return _checked(name, text if setting is None else _from_text(setting, text), origin=origin)
 
 
 def _from_text(setting: dataclasses.Field[Any], text: str) -> Any:

@@ -137,6 +137,40 @@ class OpenModels:
                 )
             return self._generators[model.name]
 
+    def switch(self, settings: Settings) -> None:
+        """Go on with other settings: the reranker and the generator that they name are loaded, the former ones let go.
+
+        What is in use stays until its user is done with it. The embedder and the vector index stay those of the
+        beginning: the library was read with them.
+
+        Raises:
+            ModelError: A model cannot be loaded; everything is as before.
+        """
+        before, generators = self.settings, dict(self._generators)
+        reranker = self._parts.get("reranker")
+        self.settings = settings
+        try:
+            if settings.reranker != before.reranker:
+                self._parts.pop("reranker", None)
+                self.reranker  # noqa: B018 - reading it loads it
+            if (settings.generator, settings.context_tokens) != (before.generator, before.context_tokens):
+                # Not closed: an answer may be under way. The memory is freed with the last reference.
+                self._generators = {}
+                if settings.generator != before.generator:
+                    self.generator()
+        except ModelError:
+            self.settings, self._generators = before, generators
+            if settings.reranker != before.reranker:
+                self._parts.pop("reranker", None)
+                if reranker is not None:
+                    self._parts["reranker"] = reranker
+            raise
+
+    def forget_generators(self) -> None:
+        """Let go of what is loaded; the next question loads what is installed then."""
+        with self._guard:
+            self._generators = {}
+
     def generator_for(self, question: str, name: str | None = None) -> tuple[Generator | None, str]:
         """The generator, or why there is none; a generator that was asked for by name must work.
 

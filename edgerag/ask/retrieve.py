@@ -176,8 +176,10 @@ class Retriever:
 
     def _search_vector(self, run: _Run, query: str, top_k: int, mode: Mode) -> list[Hit]:
         try:
+            embedder = self._models.embedder
+            run.notes["embed_cached"] = getattr(embedder, "is_cached", lambda _: False)(query)
             with run.timed("embed"):
-                embedding = self._models.embedder.encode_query(query).embedding
+                embedding = embedder.encode_query(query).embedding
             with run.timed("vector"):
                 outcome = self._models.index.search(embedding, top_k)
         except ModelError as error:

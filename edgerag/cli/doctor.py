@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -15,11 +14,12 @@ import click
 from edgerag import __version__, paths
 from edgerag.cli.context import CliContext
 from edgerag.cli.render import format_size
-from edgerag.config import setting_fields
 from edgerag.errors import EdgeragError
+from edgerag.settings_file import config_file, setting_values
 
 Verdict = Literal["ok", "note", "problem"]
 LOW_DISK_BYTES = 500_000_000
+MARKS: dict[str, str] = {"ok": "ok  ", "note": "note", "problem": "BAD "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ def doctor(context: CliContext, show_settings: bool) -> int:
     if show_settings:
         _show_settings(context)
         return 0
-    findings = list(_findings(context))
+    findings = list(find_all(context))
     if context.as_json:
         context.print_json({"findings": [{"name": f.name, "verdict": f.verdict, "text": f.text} for f in findings]})
     else:
-        marks = {"ok": "ok  ", "note": "note", "problem": "BAD "}
         for finding in findings:
-            click.echo(f"{marks[finding.verdict]}  {finding.name}: {finding.text}")
+            click.echo(f"{MARKS[finding.verdict]}  {finding.name}: {finding.text}")
     return 1 if any(finding.verdict == "problem" for finding in findings) else 0
 
 
-def _findings(context: CliContext) -> Iterator[Finding]:
+def find_all(context: CliContext) -> Iterator[Finding]:
+    """Every check, one after the other; one that fails is a finding too."""
     yield Finding(
         "edgerag",
         "ok",
@@ -74,7 +74,7 @@ def _findings(context: CliContext) -> Iterator[Finding]:
 
 def _settings(context: CliContext) -> Finding:
     context.settings()
-    file = paths.config_dir() / "config.toml"
+    file = config_file()
     return Finding("settings", "ok", f"{file}" if file.is_file() else f"defaults ({file} does not exist)")
 
 
@@ -182,14 +182,11 @@ def _threads(context: CliContext) -> Finding:
 
 
 def _show_settings(context: CliContext) -> None:
-    settings = context.settings()
-    file = paths.config_dir() / "config.toml"
-    in_file = set(tomllib.loads(file.read_text(encoding="utf-8"))) if file.is_file() else set()
+    file = config_file()
     rows = []
-    for setting in setting_fields():
-        variable = f"EDGERAG_{setting.name.upper()}"
-        origin = variable if variable in os.environ else str(file) if setting.name in in_file else "default"
-        rows.append((setting.name, getattr(settings, setting.name), origin, setting.metadata["about"]))
+    for setting in setting_values():
+        origin = {"default": "default", "file": str(file), "environment": setting.variable}[setting.origin]
+        rows.append((setting.name, setting.value, origin, setting.about))
     if context.as_json:
         context.print_json(
             {

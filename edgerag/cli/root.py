@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ def _plugins() -> dict[str, EntryPoint]:
 
 @click.group(
     cls=LazyGroup,
+    invoke_without_command=True,
     params=list(global_options()),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -94,11 +96,26 @@ def _plugins() -> dict[str, EntryPoint]:
 def root(ctx: click.Context) -> None:
     """Cited answers from your own documents, on your own machine, with no network.
 
-    Start with `edgerag add FOLDER`, then `edgerag ask "your question"`.
+    Start with `edgerag add FOLDER`, then `edgerag ask "your question"`. Without a command, in a terminal, the
+    terminal application opens.
     """
     context = ctx.ensure_object(CliContext)
     context.color = context.color and wants_color()
     set_up_logging(context)
+    if ctx.invoked_subcommand is None:
+        application = _application(ctx, context)
+        if application is None:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
+        ctx.exit(ctx.invoke(application) or EXIT_FOUND)
+
+
+def _application(ctx: click.Context, context: CliContext) -> click.Command | None:
+    """The terminal application, where somebody sits at a terminal and what it needs is installed."""
+    import importlib.util
+
+    if context.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    return root.get_command(ctx, "tui") if importlib.util.find_spec("textual") else None
 
 
 def run(arguments: Sequence[str]) -> int:

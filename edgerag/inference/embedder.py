@@ -112,6 +112,11 @@ class OnnxEmbedder:
     def encode_query(self, text: str) -> Encoding:
         return self._query(text).encoding
 
+    def is_cached(self, text: str) -> bool:
+        """Whether this question was encoded a moment ago and costs nothing now."""
+        with self._lock:
+            return text in self._queries
+
     def query_token_embeddings(self, text: str) -> NDArray[np.float32]:
         """Return the token embeddings of a question for late interaction.
 

@@ -191,7 +191,7 @@ def _new_document(
 
 
 def _reason(error: DocumentError) -> str:
-    return f"{error}. {error.hint}" if error.hint else str(error)
+    return f"{str(error).rstrip('.')}. {error.hint}" if error.hint else str(error)
 
 
 def _hash_file(path: Path) -> str:

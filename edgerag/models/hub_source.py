@@ -69,6 +69,8 @@ def locate_hub_file(source: HubSource, file: SourceFile, *, commit: str = "") ->
             f"The hub at {_host(url)} does not answer: {_first_line(error)}.",
             hint="Is this machine online? HF_ENDPOINT names another hub, HTTPS_PROXY a proxy.",
         ) from error
+    finally:
+        _hang_up()
     etag = (found.etag or "").strip('"').lower()
     announced = etag if _SHA256.fullmatch(etag) else ""
     if file.sha256 and announced and announced != file.sha256:
@@ -96,6 +98,16 @@ def _quiet_hub() -> None:
     os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
     # The chunked protocol needs further hosts and keeps a cache elsewhere; plain HTTP can be continued.
     os.environ["HF_HUB_DISABLE_XET"] = "1"
+
+
+def _hang_up() -> None:
+    """Close the connection that huggingface_hub keeps for the next question: no socket stays open after a pull."""
+    import huggingface_hub
+
+    # `close_session` came with 1.0 in place of `reset_sessions`.
+    close = getattr(huggingface_hub, "close_session", None) or getattr(huggingface_hub.utils, "reset_sessions", None)
+    if close is not None:
+        close()
 
 
 def _host(url: str) -> str:

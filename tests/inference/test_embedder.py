@@ -84,6 +84,7 @@ def test_vector_search_and_reranker_of_a_question_share_one_run(
     monkeypatch.setattr(own._model, "run", lambda inputs: runs.append(1) or run(inputs))
     first = own.encode_query("cat red")
     tokens = own.query_token_embeddings("cat red")
+    assert own.is_cached("cat red")
     assert own.encode_query("cat red") is first
     assert len(runs) == 1
     expected = table(16)[[5, 11]]
@@ -95,6 +96,7 @@ def test_only_the_last_few_questions_are_kept(tmp_path: Path) -> None:
     first = own.encode_query("cat")
     for number in range(embedder_module.QUERY_CACHE_LENGTH):
         own.encode_query(f"cat {number}")
+    assert not own.is_cached("cat")
     assert own.encode_query("cat") is not first
     assert len(own._queries) == embedder_module.QUERY_CACHE_LENGTH
 

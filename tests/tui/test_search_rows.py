@@ -1,0 +1,64 @@
+"""What the Search screen is made of: the order round the cursor, marked words, filters."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgerag.datatypes import Chunk, Document, Passage, Scores
+from edgerag_tui.screens.search_request import SearchFilter, SearchRequest
+from edgerag_tui.screens.search_rows import ResultRow, arrange
+from edgerag_tui.term_marks import marked_terms, term_spans
+
+
+def passage(number: int) -> Passage:
+    document = Document(number, f"/notes/{number}.md", str(number), "text", "0" * 64, 10, 1)
+    return Passage(1, document, Chunk(number, number, 0, "text", 0, 4, None, None), Scores(1, 1, 1, 1, 1))
+
+
+def arranged(before: list[int], after: list[int], cursor: int | None) -> list[tuple[int, int | None]]:
+    rows = arrange([ResultRow(passage(number), 1) for number in before], [passage(each) for each in after], cursor)
+    return [(row.passage.chunk.id, row.rank) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cursor", "expected"),
+    [
+        ([1, 2, 3], [3, 2, 1], None, [(3, 1), (2, 2), (1, 3)]),
+        ([1, 2, 3], [3, 2, 1], 0, [(1, 3), (3, 1), (2, 2)]),
+        ([1, 2, 3], [3, 1, 2], 1, [(3, 1), (2, 3), (1, 2)]),
+        ([1, 2], [3, 4], 1, [(3, 1), (2, None), (4, 2)]),
+        ([1, 2, 3], [3], 2, [(3, 1)]),
+        ([], [1], 0, [(1, 1)]),
+    ],
+    ids=["no cursor", "first row held", "middle row held", "held though lost", "shorter list", "nothing before"],
+)
+def test_new_ranking_is_arranged_round_the_cursor(
+    before: list[int], after: list[int], cursor: int | None, expected: list[tuple[int, int | None]]
+) -> None:
+    assert arranged(before, after, cursor) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "expected"),
+    [
+        ("The harbours were dredged.", "dredging of the harbour", ["harbours", "dredged"]),
+        ("中文数据库SQLite很好", "SQLite 数据库", ["数据库SQLite"]),
+        ("İstanbul is far", "far", ["far"]),
+        ("It is the one", "is it the", ["It", "is", "the"]),
+    ],
+    ids=["endings", "chinese beside latin", "letters that grow in lower case", "only function words"],
+)
+def test_words_are_marked_whatever_their_ending(text: str, query: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in term_spans(text, marked_terms(query))] == expected
+
+
+def test_a_source_filter_keeps_what_lies_in_it() -> None:
+    kept = SearchFilter(source="/notes")
+    assert kept.keeps(passage(1).document)
+    assert not SearchFilter(source="/note").keeps(passage(1).document)
+
+
+def test_stages_follow_the_mode() -> None:
+    assert SearchRequest("x").stages == ("lexical", "vector", "rerank")
+    assert SearchRequest("x", mode="vector", rerank=False).stages == ("vector",)
+    assert SearchRequest("x").next_mode().next_mode().next_mode() == SearchRequest("x")

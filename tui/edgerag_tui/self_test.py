@@ -1,0 +1,70 @@
+"""`edgerag tui --self-test`: the whole application without a terminal, on a library made for the occasion."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgerag.errors import EdgeragError
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from edgerag.cli.context import CliContext
+
+NOTE = "The night train to Tromsø leaves at 21:40 from platform 7. A berth costs 690 kroner.\n"
+QUESTION = "When does the night train leave?"
+TIMEOUT_S = 120.0
+
+
+def run_self_test(context: CliContext) -> int:
+    """Add a file, ask, open the citation, go through every section; returns the exit code."""
+    with tempfile.TemporaryDirectory(prefix="edgerag-self-test-") as folder:
+        try:
+            asyncio.run(asyncio.wait_for(_drive(Path(folder)), TIMEOUT_S))
+        except (EdgeragError, AssertionError, TimeoutError) as error:
+            click.echo(f"The self-test failed: {error or type(error).__name__}", err=True)
+            return 2
+    context.note("The self-test passed: library, models, question, citation and every screen.")
+    return 0
+
+
+async def _drive(folder: Path) -> None:
+    from edgerag_tui.cli import make_app
+    from edgerag_tui.sections import SECTIONS
+    from edgerag_tui.widgets.evidence_list import EvidenceList
+    from edgerag_tui.widgets.text_view import TextView
+
+    (folder / "documents").mkdir()
+    (folder / "documents" / "trains.txt").write_text(NOTE, encoding="utf-8")
+    app = make_app(folder / "library", language="en")
+    async with app.run_test(size=(100, 30)) as pilot:
+        added = app.session.ingest(
+            "add", lambda engine, task: engine.stream_add([folder / "documents"], stop=task.stop), to=app
+        )
+        await _until(pilot, lambda: not added.is_running, "adding a file")
+        await _until(pilot, lambda: not app.session.status.is_loading, "loading the models")
+        assert not app.session.status.problem, app.session.status.problem
+        await pilot.press(*("space" if character == " " else character for character in QUESTION), "enter")
+        evidence = app.screen.query_one(EvidenceList)
+        await _until(pilot, lambda: evidence.numbered(1) is not None, "an answer with a citation")
+        await pilot.press("1")
+        await _until(pilot, lambda: any(view.text == NOTE for view in app.screen.query(TextView)), "the document")
+        for section in SECTIONS:
+            await app.action_go(section.id)
+            await pilot.pause()
+            assert app.current_mode == section.id, f"the screen {section.id} did not open"
+        await pilot.press("ctrl+q")
+
+
+async def _until(pilot: Pilot[int], is_so: Callable[[], bool], what: str) -> None:
+    for _ in range(int(TIMEOUT_S / 0.05)):
+        if is_so():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"{what} took longer than {TIMEOUT_S:.0f} s")
