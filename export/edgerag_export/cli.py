@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import edgerag  # noqa: F401  first: it switches onnxruntime's telemetry off before that can be imported
-from edgerag_export.cli_options import FILE, FOLDER, NEW, global_option, input_options, planned, show, with_messages
+from edgerag_export.cli_options import FILE, FOLDER, NEW, global_options, input_options, planned, show, with_messages
 from edgerag_export.cli_progress import StepProgress
 
 
@@ -46,7 +46,7 @@ def build(ctx: click.Context, recipe: Path, output: Path | None, variant: str, d
     if dry_run:
         show(ctx, planned(plan) | {"output": str(plan.output)})
         return
-    progress = StepProgress(quiet=global_option(ctx, "quiet"))
+    progress = StepProgress(quiet=global_options(ctx).quiet)
     try:
         figures = steps.build(plan, progress=progress)
     finally:
@@ -56,7 +56,7 @@ def build(ctx: click.Context, recipe: Path, output: Path | None, variant: str, d
 
 
 @export.command()
-@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="RECIPE|REPORT")
+@click.argument("recipe", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="RECIPE|REPORT")
 @click.option("--output", type=NEW, metavar="DIR", help="For report.html and report.json. Default: NAME-report, here.")
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only these; may be repeated.")
 @click.option(
@@ -71,7 +71,7 @@ def build(ctx: click.Context, recipe: Path, output: Path | None, variant: str, d
 @with_messages
 def report(
     ctx: click.Context,
-    source: Path,
+    recipe: Path,
     output: Path | None,
     variants: tuple[str, ...],
     budget_s: float,
@@ -81,7 +81,7 @@ def report(
     """Measure all variants of RECIPE and write report.html and report.json; or show a REPORT (.json) again."""
     from edgerag_export.cli_report import run_report  # deferred: as above
 
-    run_report(ctx, source, output=output, variants=variants, budget_s=budget_s, dry_run=dry_run, inputs=inputs)
+    run_report(ctx, recipe, output=output, variants=variants, budget_s=budget_s, dry_run=dry_run, inputs=inputs)
 
 
 @export.command()
@@ -101,7 +101,7 @@ def lora(
     from edgerag_export.generators.to_gguf import convert_lora
     from edgerag_export.sources import default_cache, hash_file
 
-    progress = StepProgress(quiet=global_option(ctx, "quiet"))
+    progress = StepProgress(quiet=global_options(ctx).quiet)
     try:
         found = get_converter((cache or default_cache()) / "converter", source=converter, progress=progress)
         convert_lora(adapter, base, output, converter=found, progress=progress)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgerag.cli.context import CliContext
 from edgerag.errors import EdgeragError
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ def with_messages(command: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-def global_option(ctx: click.Context, name: str) -> bool:
-    """An option of `edgerag` itself, as `--json` or `--quiet`."""
-    return bool(ctx.find_root().params.get(name, False))
+def global_options(ctx: click.Context) -> CliContext:
+    """The options of `edgerag` itself, as `--json` or `--quiet`, wherever they stood."""
+    return ctx.ensure_object(CliContext)
 
 
 def show(ctx: click.Context, values: dict[str, Any]) -> None:
     """Print values: one JSON object with `--json`, else a line each."""
-    if global_option(ctx, "as_json"):
-        click.echo(json.dumps({"schema_version": 1, **values}, ensure_ascii=False))
+    if global_options(ctx).as_json:
+        global_options(ctx).print_json(values)
         return
     # What was not measured has no line: nothing was judged, say.
     lines = {name: value for name, value in values.items() if value is not None}

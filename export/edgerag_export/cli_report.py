@@ -12,7 +12,7 @@ import click
 from edgerag.errors import SettingsError
 from edgerag_export import gate
 from edgerag_export.build import Plan, making, plan
-from edgerag_export.cli_options import global_option, planned, show
+from edgerag_export.cli_options import global_options, planned, show
 from edgerag_export.cli_progress import StepProgress
 from edgerag_export.measure.rerank_trial import RerankTrial
 from edgerag_export.measure.trial import Trial
@@ -66,17 +66,17 @@ def run_report(
         if dry_run:
             show(ctx, planned(chosen) | {"variant": names, "output": str(target)})
             return
-        progress = StepProgress(quiet=global_option(ctx, "quiet"))
+        progress = StepProgress(quiet=global_options(ctx).quiet)
         try:
             found = collect(chosen, names, budget_s=budget_s, progress=progress)
         finally:
             progress.close()
         write_report(found, target)
         click.echo(f"{target / 'report.html'} and report.json are written.", err=True)
-    if global_option(ctx, "as_json"):
+    if global_options(ctx).as_json:
         click.echo(to_json(found), nl=False)
     else:
-        _print(found, color=not global_option(ctx, "no_color"))
+        _print(found, color=global_options(ctx).color)
 
 
 def collect(plan: Plan, names: tuple[str, ...], *, budget_s: float, progress: Progress) -> Report:

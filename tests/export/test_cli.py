@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
+from edgerag.cli.root import run
 from edgerag_export.cli import export
 
 
@@ -44,3 +47,40 @@ def test_help_needs_no_torch_and_no_numpy() -> None:
     )  # fmt: skip
 
     assert done.stdout.strip() == "[]"
+
+
+def test_global_options_are_heeded_before_and_after_the_command(
+    write_recipe: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = str(write_recipe())
+    for arguments in (
+        ["--json", "export", "build", recipe, "--dry-run"],
+        ["export", "report", recipe, "--dry-run", "--json"],
+    ):
+        assert run(arguments) == 0
+
+        planned = json.loads(capsys.readouterr().out)
+        assert (planned["schema_version"], planned["recipe"], planned["calibration_texts"]) == (1, "tiny", 48)
+
+
+def test_source_of_a_report_is_not_taken_for_its_recipe(write_recipe: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+
+    result = CliRunner().invoke(
+        export, ["report", str(write_recipe()), "--source", str(tmp_path / "weights"), "--dry-run"]
+    )
+
+    assert result.exit_code == 0
+    assert f"source             {tmp_path / 'weights'}" in result.output
+
+
+def test_quiet_build_says_nothing_but_its_result(
+    weights: Path, write_recipe: Callable[..., Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["-q", "export", "build", str(write_recipe()), "--source", str(weights)]
+
+    assert run([*arguments, "--output", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]) == 0
+
+    shown = capfd.readouterr()
+    assert "fetch" not in shown.err
+    assert "cosine mean" in shown.out

@@ -210,4 +210,5 @@ def _stable(svg: str) -> str:
     svg = re.sub(r"\d{4}-\d\d-\d\d&#160;\d\d:\d\d", "2026-01-01&#160;00:00", svg)
     svg = re.sub(r"<clipPath.*?</clipPath>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (clip-path|shape-rendering)="[^"]*"', "", svg)
+    svg = svg.replace("<style>", "<style>rect { shape-rendering: crispEdges; }", 1)
     return svg.replace("&#160;", "\N{NO-BREAK SPACE}")
