@@ -41,7 +41,7 @@ class QuestionBox(TextArea):
     # faster than the screen follows, Enter would overtake the end of the question. Hence both go through the queue.
 
     def action_submit(self) -> None:
-        self._submit()
+        self.call_later(self._submit)
 
     def action_newline(self) -> None:
         self.call_later(self.insert, "\n")
