@@ -14,8 +14,9 @@ from typing import Any
 from edgerag.errors import EdgeragError, SettingsError
 from edgerag_export import bundle, gate
 from edgerag_export.maker import Figures, Maker
+from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe
-from edgerag_export.sources import Progress, Weights, default_cache, fetch
+from edgerag_export.sources import Weights, default_cache, fetch
 from edgerag_export.texts import is_library, library_pairs, library_texts, read_pairs, read_texts
 from edgerag_export.trials import Trials, read_trials
 
@@ -179,16 +180,3 @@ def _report(plan: Plan, maker: Maker, weights: Weights, figures: Figures) -> dic
         "measured": figures.as_json(),
         **maker.facts(),
     }
-
-
-def versions(*names: str) -> dict[str, str]:
-    """Versions of installed distributions, for reports and keys of steps; those that are absent are left out."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -16,8 +16,8 @@ from edgerag_export.cli_options import global_options, planned, show
 from edgerag_export.cli_progress import StepProgress
 from edgerag_export.measure.rerank_trial import RerankTrial
 from edgerag_export.measure.trial import Trial
+from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe, load_recipe
-from edgerag_export.sources import Progress
 from edgerag_export.trials import TextTrial
 from edgerag_export.variant import parse_variant
 

@@ -10,7 +10,9 @@ from edgerag.errors import ModelError
 from edgerag_export import bundle
 from edgerag_export.encoders.workshop import EncoderWorkshop, oldest_runtime
 from edgerag_export.maker import Figures
-from edgerag_export.sources import Progress, Weights
+from edgerag_export.packages import versions
+from edgerag_export.progress import Progress
+from edgerag_export.sources import Weights
 from edgerag_export.step_cache import StepCache
 from edgerag_export.variant import parse_variant
 
@@ -74,8 +76,6 @@ class EncoderMaker:
         return self._figures[variant]
 
     def facts(self) -> dict[str, Any]:
-        from edgerag_export.build import versions
-
         options = asdict(self._plan.recipe.quantization)
         return {
             "quantization": options,

@@ -14,7 +14,9 @@ from edgerag_export.generators.ladder import Rung, Trial, build_ladder
 from edgerag_export.generators.quantizer import quantize
 from edgerag_export.generators.to_gguf import convert
 from edgerag_export.measure.generator import GeneratorFigures
-from edgerag_export.sources import Progress, Weights
+from edgerag_export.packages import versions
+from edgerag_export.progress import Progress
+from edgerag_export.sources import Weights
 from edgerag_export.step_cache import StepCache
 from edgerag_export.trials import TextTrial
 
@@ -86,8 +88,6 @@ class GeneratorMaker:
         return self._rung(variant).figures
 
     def facts(self) -> dict[str, Any]:
-        from edgerag_export.build import versions
-
         return {
             "ladder": asdict(self._plan.recipe.ladder),
             "tensor_types": {name: dict(rung.tensor_types) for name, rung in sorted(self._rungs.items())},

@@ -7,11 +7,12 @@ import os
 from pathlib import Path, PurePosixPath
 
 from edgerag.errors import ModelError
+from edgerag.inference.manifest import hash_file
 from edgerag.models.catalogue import HubSource, SourceFile
 from edgerag.models.download import download
 from edgerag.models.hub_source import locate_hub_file
+from edgerag_export.progress import Progress
 from edgerag_export.recipe import Source
-from edgerag_export.sources import Progress, hash_file
 
 _WANTED = (
     "config.json", "generation_config.json", "tokenizer*.json", "tokenizer.model", "special_tokens_map.json", "vocab.*",

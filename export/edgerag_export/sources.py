@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgerag.errors import ModelError
+from edgerag.inference.manifest import hash_file
+from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe
 from edgerag_export.step_cache import StepCache
 
@@ -18,9 +18,6 @@ DISK_FACTOR = 8
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 _INDEX = "model.safetensors.index.json"
-
-Progress = Callable[[str, int, int], None]
-"""Called with a step, what is done and what there is in all (0: not known)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +155,6 @@ def check_hash(path: Path, expected: str) -> None:
             f"{path.name} has the SHA-256 {found}, the recipe says {expected}.",
             hint="It is not what the recipe was written for; do not use it.",
         )
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(recipe: Recipe, cache: Path) -> Path:

@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path
 
 from edgerag.errors import ModelError
+from edgerag.inference.manifest import hash_file
 from edgerag_export.recipe import Source
-from edgerag_export.sources import check_hash, hash_file
+from edgerag_export.sources import check_hash
 
 logger = logging.getLogger(__name__)
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from edgerag.errors import ModelError
 from edgerag_export.encoders.architecture import Architecture, read_architecture
+from edgerag_export.packages import versions
+from edgerag_export.progress import Progress
 from edgerag_export.recipe import Quantization
 from edgerag_export.step_cache import StepCache
 from edgerag_export.variant import Variant
-
-Progress = Callable[[str, int, int], None]
-"""Called with a step, what is done and what there is in all (0: not known)."""
 
 _PACKAGES = ("torch", "transformers", "optimum-onnx", "onnx", "onnxruntime", "numpy", "tokenizers")
 _NOT_IN_GRAPHS = ("calibration", "variant")
@@ -87,7 +85,7 @@ class EncoderWorkshop:
             "config": _hash((weights / "config.json").read_bytes()),
             "task": task,
             "architecture": architecture,
-            "versions": {name: _version(name) for name in _PACKAGES},
+            "versions": versions(*_PACKAGES),
             "code": _code_hash(),
         }
 
@@ -230,13 +228,6 @@ def oldest_runtime(variant: Variant) -> str:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def _code_hash() -> str:

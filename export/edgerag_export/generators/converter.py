@@ -22,16 +22,14 @@ import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edgerag.errors import ModelError
+from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
-"""Step, done, total; a total of 0: not known."""
 
 PACKAGE = "llama_cpp_python"
 SOURCE_HINT = "Pass the file with --converter, or connect to the package index that pip is set up for."

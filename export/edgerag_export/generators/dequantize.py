@@ -8,17 +8,15 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgerag.errors import ModelError
 from edgerag.models.gguf import read_gguf_header
+from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
 
 ARCHITECTURES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 _LAYER = "model.layers.{}."

@@ -7,7 +7,7 @@ can choose the scale that keeps the product close rather than the weights. Store
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,7 @@ from edgerag.cores import usable_cores
 from edgerag.errors import ModelError
 from edgerag.models.gguf import read_gguf_header
 from edgerag_export.generators.native import run_job
-
-Progress = Callable[[str, int, int], None]
+from edgerag_export.progress import Progress
 
 WINDOW = 512
 """Tokens evaluated together; llama.cpp's default."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,8 @@ from edgerag_export.generators.converter import installed_version
 from edgerag_export.generators.importance import WINDOW, collect_importance
 from edgerag_export.generators.quantizer import FLOAT_RUNGS, RUNGS, quantize
 from edgerag_export.measure.generator import GeneratorFigures, measure_generator
+from edgerag_export.progress import Progress
 from edgerag_export.step_cache import StepCache
-
-Progress = Callable[[str, int, int], None]
 
 DEFAULT_RUNGS = ("f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
 FIGURES_FORMAT = 1

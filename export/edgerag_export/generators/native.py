@@ -10,14 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 from edgerag.errors import ModelError
+from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
 
 
 def run_job(request: dict[str, Any], *, step: str, what: str, progress: Progress) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from edgerag.cores import usable_cores
 from edgerag.errors import ModelError
 from edgerag.models.gguf import read_gguf_header
 from edgerag_export.generators.native import run_job
-
-Progress = Callable[[str, int, int], None]
+from edgerag_export.progress import Progress
 
 RUNGS = {
     "f32": "LLAMA_FTYPE_ALL_F32",

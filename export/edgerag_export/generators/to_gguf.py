@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgerag.errors import ModelError
-from edgerag_export.generators.converter import Converter, Progress
+from edgerag_export.generators.converter import Converter
+from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from edgerag_export.measure.ranking import (
     overlap,
     relative_loss,
 )
-from edgerag_export.measure.trial import Progress, Trial
+from edgerag_export.measure.trial import Trial
+from edgerag_export.progress import Progress
 
 Array = NDArray[np.float32]
 _STEP = 64

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from edgerag.cores import usable_cores
 from edgerag.errors import ModelError
 from edgerag.inference.generator_native import LlamaContext
-
-Progress = Callable[[str, int, int], None]
+from edgerag_export.progress import Progress
 
 WINDOW = 512
 OVERLAP = 64

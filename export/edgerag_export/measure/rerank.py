@@ -27,7 +27,7 @@ from edgerag_export.measure.ranking import (
     spearman,
 )
 from edgerag_export.measure.rerank_trial import RerankTrial
-from edgerag_export.measure.trial import Progress
+from edgerag_export.progress import Progress
 
 Array = NDArray[np.float32]
 TOP_K = 5

@@ -18,7 +18,7 @@ from edgerag.protocols import RerankCandidate
 from edgerag_export.measure.exact_texts import ExactTexts
 from edgerag_export.measure.int8_peak import Peak, PeakMeter
 from edgerag_export.measure.operations import count_operations
-from edgerag_export.measure.trial import Progress
+from edgerag_export.progress import Progress
 
 LENGTHS = (16, 32, 64, 128, 256, 512)
 BATCH_SIZES = (1, 4, 8, 16, 32, 64, 128, 256)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgerag.errors import SettingsError
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being measured, how much of it is done, and how much there is in all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from edgerag_export.measure.lengths import LengthFigures, measure_lengths
 from edgerag_export.measure.rerank import compare_rerank, score_reference
 from edgerag_export.measure.rerank_trial import RerankTrial
 from edgerag_export.measure.speed import SpeedFigures, measure_speed
-from edgerag_export.measure.trial import Progress, Trial
+from edgerag_export.measure.trial import Trial
+from edgerag_export.progress import Progress
 from edgerag_export.report.machine import this_machine
 from edgerag_export.report.recommend import recommend
 from edgerag_export.report.report import Report, VariantReport

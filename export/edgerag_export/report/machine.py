@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import subprocess
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgerag.cores import usable_cores
+from edgerag_export.packages import versions
 
 CPUINFO = Path("/proc/cpuinfo")
 FLAGS = (
@@ -42,15 +42,8 @@ def this_machine() -> Machine:
         cores=usable_cores(),
         flags=_flags(_cpuinfo()),
         system=platform.system(),
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages=versions(*PACKAGES),
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _cpuinfo() -> dict[str, str]:
