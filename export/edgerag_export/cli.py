@@ -99,10 +99,11 @@ def lora(
     # deferred: as above
     from edgerag.inference.manifest import hash_file
     from edgerag_export.generators.converter import get_converter
-    from edgerag_export.generators.to_gguf import convert_lora
+    from edgerag_export.generators.to_gguf import check_lora, convert_lora
     from edgerag_export.sources import default_cache
 
     progress = StepProgress(quiet=global_options(ctx).quiet)
+    check_lora(adapter, base)
     try:
         found = get_converter((cache or default_cache()) / "converter", source=converter, progress=progress)
         convert_lora(adapter, base, output, converter=found, progress=progress)

@@ -103,6 +103,7 @@ def get_converter(
             cannot be had; or the cache cannot be written.
     """
     version = installed_version()
+    cache = cache.absolute()  # it goes into the search path of processes that work in another folder
     if source is None:
         if kept := _kept(cache, version):
             logger.info("The converter is in the cache: %s", kept.folder)
@@ -155,7 +156,7 @@ def _download(version: str, scratch: Path) -> Path:
     files = sorted(target.glob("*.tar.gz")) if target.is_dir() else []
     if done.returncode != 0 or len(files) != 1:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["no file arrived"]
-        reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
+        reason = next((line for line in reversed(lines) if line.lower().startswith("error")), lines[-1])
         # pip may repeat an address with the credentials in it.
         reason = re.sub(r"//[^/@\s]+@", "//", reason)
         raise ModelError(

@@ -89,14 +89,24 @@ def convert_lora(
         ModelError: As `convert`; or the adapter is of a kind that GGUF cannot express, which the converter would not
             notice.
     """
-    _check_torch()
-    _check_adapter(adapter)
-    _check_model(base, needs_weights=False)
+    check_lora(adapter, base)
     _check_disk(target, 2 * sum(path.stat().st_size for path in adapter.glob("adapter_model.*")))
     with _shown_as(adapter, name or adapter.name) as shown:
         arguments = ["--outtype", outtype, "--base", str(base.absolute()), str(shown)]
         _run(converter, "convert_lora_to_gguf.py", arguments, adapter.name, target, progress)
     return target
+
+
+def check_lora(adapter: Path, base: Path) -> None:
+    """Look at what `convert_lora` will need, before anything is fetched for it.
+
+    Raises:
+        ModelError: A package is missing; the adapter is none of peft's, or of a kind that GGUF cannot express; or the
+            base is no model folder.
+    """
+    _check_torch()
+    _check_adapter(adapter)
+    _check_model(base, needs_weights=False)
 
 
 # --- before ---------------------------------------------------------------------------------------
@@ -132,13 +142,14 @@ def _check_model(folder: Path, *, needs_weights: bool = True) -> list[Path]:
 
 
 def _check_adapter(folder: Path) -> None:
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        raise ModelError(f"{folder} holds no adapter_config.json.", hint="Name a folder in the form of peft.")
     try:
-        config: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kind, bias = config.get("peft_type", "LORA"), config.get("bias", "none")
     except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"{folder} holds no usable adapter_config.json: {error}.", hint="Name a peft folder."
-        ) from error
+        raise ModelError(f"{path} cannot be read: {error}.", hint="Save the adapter again with peft.") from error
     if kind != "LORA":
         raise ModelError(f"{folder} is an adapter of the kind {kind}.", hint="Only LORA can be converted.")
     if bias != "none":

@@ -136,6 +136,17 @@ def test_pip_fetches_it_without_building_or_running_it(tmp_path: Path, monkeypat
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [found.folder.name]
 
 
+def test_a_cache_named_from_the_current_folder_is_found_from_every_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # pip builds the metadata in a folder of its own, with ours in its search path.
+    write_source(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    monkeypatch.chdir(tmp_path)
+    assert get_converter(Path("cache")).folder.parent == tmp_path / "cache"
+
+
 def test_without_an_index_the_error_says_how_to_pass_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

@@ -8,8 +8,10 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from edgerag.errors import ModelError
+from edgerag_export.cli import export
 from edgerag_export.generators import to_gguf
 from edgerag_export.generators.converter import Converter
 from edgerag_export.generators.to_gguf import convert, convert_lora
@@ -133,6 +135,15 @@ def test_an_adapter_that_gguf_cannot_express_is_refused(
     (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 8, **config}))
     with pytest.raises(ModelError, match=message):
         convert_lora(adapter, folder, tmp_path / "out.gguf", converter=pretend(tmp_path, ""))
+
+
+def test_a_folder_without_an_adapter_costs_no_download(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    command = ["lora", str(tmp_path / "empty"), "--base", str(folder), "--output", str(tmp_path / "x.gguf")]
+    done = CliRunner().invoke(export, [*command, "--cache", str(tmp_path / "cache")])
+    assert done.exit_code == 2
+    assert "holds no adapter_config.json" in done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 # --- with the real converter ----------------------------------------------------------------------
