@@ -45,6 +45,7 @@ help:
 	@echo "make models       the default generator alone, into .demo/models"
 	@echo "make bench        retrieval quality and speed on the folder DATA=$(DATA)"
 	@echo "make screenshots  draw the terminal application's screens anew, into tui/screenshots"
+	@echo "make man          write the manual page anew, out of the commands"
 	@echo "make lock         renew requirements/*.txt from pyproject.toml"
 	@echo "make clean        remove everything that make made in this folder"
 	@echo "PYTHON=$(PYTHON) is the interpreter for new environments; it must be 3.11 or newer."
@@ -104,6 +105,10 @@ lock: $(BIN)/uv
 	$(COMPILE) pyproject.toml --extra llm --extra tui -c requirements/test.txt -o requirements/tui.txt
 	$(COMPILE) pyproject.toml requirements/export.in --extra export --extra llm --override requirements/export-overrides.txt \
 	  -o requirements/export.txt
+
+.PHONY: man
+man: $(VENV)/stamp-test
+	$(BIN)/python packaging/man_page.py packaging/edgerag.1
 
 .PHONY: clean
 clean:

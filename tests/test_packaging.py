@@ -62,6 +62,8 @@ def test_the_wheel_holds_both_packages_the_model_the_catalogue_and_the_licences(
         f"{info}/licenses/LICENSE",
         f"{info}/licenses/{BUNDLED}LICENSE",
         f"{info}/entry_points.txt",
+        "edgerag_tui/languages/zh.toml",
+        f"edgerag-{__version__}.data/data/share/man/man1/edgerag.1",
     }
     assert wanted - set(sizes) == set()
     bundled_bytes = sum(size for name, size in sizes.items() if name.startswith(BUNDLED))
@@ -71,7 +73,8 @@ def test_the_wheel_holds_both_packages_the_model_the_catalogue_and_the_licences(
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    known = {"edgerag", "edgerag_export", "edgerag_tui", f"edgerag-{__version__}.dist-info"}
+    parts = {f"edgerag-{__version__}.dist-info", f"edgerag-{__version__}.data"}
+    known = {"edgerag", "edgerag_export", "edgerag_tui"} | parts
     assert {name.split("/")[0] for name in names} <= known
     assert [name for name in names if name.endswith((".pyc", ".pyo")) or "/tests/" in name] == []
 
@@ -81,8 +84,8 @@ def test_every_file_under_version_control_of_the_packages_is_in_the_wheel(checko
         packed = set(archive.namelist())
     sources = {
         file.relative_to(root).as_posix()
-        for root in (checkout, checkout / "export")
-        for package in ("edgerag", "edgerag_export")
+        for root in (checkout, checkout / "export", checkout / "tui")
+        for package in ("edgerag", "edgerag_export", "edgerag_tui")
         for file in (root / package).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
@@ -101,11 +104,22 @@ def test_the_sdist_holds_what_a_build_and_the_tests_need_and_no_environment(sdis
         f"{BUNDLED}model.onnx",
         "export/edgerag_export/cli.py",
         "examples/maintenance.pdf",
+        "packaging/edgerag.1",
         "requirements/runtime.txt",
         "tests/conftest.py",
+        "tui/edgerag_tui/styles/app.tcss",
     }
     assert wanted - names == set()
     assert [name for name in names if name.startswith((".venv", ".demo", ".git/", ".mypy", "dist", "build/"))] == []
+
+
+def test_the_wheel_made_from_the_sdist_is_the_wheel_made_from_the_checkout(
+    wheel: Path, sdist: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    again = _build(next((tmp_path / "source").iterdir()), "wheel", tmp_path / "dist")
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +180,20 @@ def test_the_wheel_alone_searches_and_answers_offline(program: Path, checkout: P
         answer = json.loads(edgerag("--json", *arguments, "How much can one mule carry?"))
         assert answer["model"] is None
         assert "One mule carries up to 85 kilograms" in answer["citations"][0]["quote"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [(("tui",), "tui"), (("export", "build", "all-minilm-l6-v2.toml"), "export")],
+)
+def test_the_wheel_alone_says_which_extra_a_command_needs(
+    program: Path, checkout: Path, tmp_path: Path, arguments: tuple[str, ...], extra: str
+) -> None:
+    shutil.copytree(checkout / "export" / "recipes", tmp_path, dirs_exist_ok=True)
+    result = subprocess.run(
+        [str(program), *arguments], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert result.returncode == 2
+    assert f"[{extra}]" in result.stderr
+    assert "Traceback" not in result.stderr

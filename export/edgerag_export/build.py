@@ -14,6 +14,7 @@ from typing import Any
 from edgerag.errors import EdgeragError, SettingsError
 from edgerag_export import bundle, gate
 from edgerag_export.maker import Figures, Maker
+from edgerag_export.packages import require
 from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe
 from edgerag_export.sources import Weights, default_cache, fetch
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 ENCODER_STEPS = ("fetch", "export", "fuse", "calibrate", "quantise", "measure", "gate", "write")
 GENERATOR_STEPS = ("fetch", "converter", "convert", "quantise", "measure", "gate", "write")
+NEEDED = {"encoder": ("torch", "optimum", "transformers", "onnx"), "generator": ("llama_cpp", "gguf")}
+"""Modules that no build of the kind can do without; the steps name what else they need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,8 @@ def build(plan: Plan, *, progress: Progress = lambda step, done, total: None) ->
     """Build a model folder and return what was measured.
 
     Raises:
-        ModelError: A step failed, or the variant is outside the tolerance; nothing is written then, and the error
-            names what passes instead.
+        ModelError: A package is missing, a step failed, or the variant is outside the tolerance; nothing is written
+            then, and the error names what passes instead.
     """
     with making(plan, progress) as (maker, weights):
         staged = maker.folder(plan.variant)
@@ -123,6 +126,8 @@ def build(plan: Plan, *, progress: Progress = lambda step, done, total: None) ->
 @contextmanager
 def making(plan: Plan, progress: Progress) -> Iterator[tuple[Maker, Weights]]:
     """Fetch the weights and make ready for their variants; scratch folders are gone afterwards."""
+    # Before anything is fetched for it.
+    require(*NEEDED["generator" if plan.recipe.task == "generator" else "encoder"])
     with tempfile.TemporaryDirectory(prefix="edgerag-export-") as scratch:
         progress("fetch", 0, 1)
         weights = fetch(plan.recipe, plan.cache, source=plan.source, progress=progress)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgerag.cli.context import CliContext
+from edgerag.errors import SettingsError
 
 if TYPE_CHECKING:
     from edgerag.engine import Engine
     from edgerag_tui.app import EdgeragApp
+
+INSTALL_HINT = 'Install it: pip install "edgerag[tui]".'
 
 
 @click.command()
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def tui(context: CliContext, theme: str | None, language: str | None, self_test: bool, frames: Path | None) -> int:
     """Open the terminal application."""
+    if importlib.util.find_spec("textual") is None:
+        raise SettingsError("The terminal application needs textual, which is not installed.", hint=INSTALL_HINT)
     if self_test:
         from edgerag_tui.self_test import run_self_test
 
