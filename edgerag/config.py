@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerag import paths
+from edgerag.coded_text import coded
 from edgerag.datatypes import Sampling
 from edgerag.errors import SettingsError
 
@@ -123,7 +124,8 @@ def load_settings(config_file: Path | None = None, environment: Mapping[str, str
             raw = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(
-                f"{file} cannot be read: {error}", hint="Mend the file or delete it; defaults then apply."
+                coded("settings.unreadable", "{file} cannot be read: {problem}", file=file, problem=error),
+                hint=coded("hint.mend_defaults", "Mend the file or delete it; defaults then apply."),
             ) from error
         for name, value in raw.items():
             values[name] = _checked(name, value, origin=str(file))
@@ -161,8 +163,14 @@ def _checked(name: str, value: Any, *, origin: str) -> Any:
     setting = next((known for known in setting_fields() if known.name == name), None)
     if setting is None:
         near = difflib.get_close_matches(name, [known.name for known in setting_fields()], n=1)
-        hint = f"Did you mean `{near[0]}`?" if near else "`edgerag doctor --settings` lists all settings."
-        raise SettingsError(f"Unknown setting `{name}` in {origin}.", hint=hint)
+        hint = (
+            coded("hint.did_you_mean", "Did you mean `{name}`?", name=near[0])
+            if near
+            else coded("hint.list_settings", "`edgerag doctor --settings` lists all settings.")
+        )
+        raise SettingsError(
+            coded("settings.unknown", "Unknown setting `{name}` in {origin}.", name=name, origin=origin), hint=hint
+        )
     expected = type(setting.default)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -170,18 +178,31 @@ def _checked(name: str, value: Any, *, origin: str) -> Any:
         value = tuple(value)
     if type(value) is not expected:
         kind = {
-            str: "text",
-            int: "a whole number",
-            float: "a number",
-            bool: "true or false",
-            tuple: "a list of texts",
+            str: coded("settings.kind_text", "text"),
+            int: coded("settings.kind_whole", "a whole number"),
+            float: coded("settings.kind_number", "a number"),
+            bool: coded("settings.kind_switch", "true or false"),
+            tuple: coded("settings.kind_list", "a list of texts"),
         }[expected]
         raise SettingsError(
-            f"Setting `{name}` in {origin} is {value!r}.",
-            hint=f"It must be {kind}: {setting.metadata['about']}",
+            coded(
+                "settings.value",
+                "Setting `{name}` in {origin} is {value}.",
+                name=name,
+                origin=origin,
+                value=repr(value),
+            ),
+            hint=coded("hint.must_be_kind", "It must be {kind}: {about}", kind=kind, about=setting.metadata["about"]),
         )
     low, high = setting.metadata["low"], setting.metadata["high"]
     if (low is not None and value < low) or (high is not None and value > high):
-        allowed = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise SettingsError(f"Setting `{name}` in {origin} is {value}.", hint=f"It must be {allowed}.")
+        hint = (
+            coded("hint.at_least", "It must be at least {low}.", low=low)
+            if high is None
+            else coded("hint.between", "It must be from {low} to {high}.", low=low, high=high)
+        )
+        raise SettingsError(
+            coded("settings.value", "Setting `{name}` in {origin} is {value}.", name=name, origin=origin, value=value),
+            hint=hint,
+        )
     return value

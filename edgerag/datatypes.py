@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     # numpy costs 70 ms to import; `edgerag --version` and the parse workers do without it.
@@ -170,6 +170,17 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """Which documents a search may find; the others are as if they were not in the library."""
+
+    paths: tuple[str, ...] = ()
+    """Files, folders or patterns (`*`, `?`; `**` crosses folders), any of which may fit. Relative ones are looked for
+    in the working folder, and if the library has nothing there, anywhere; a pattern without a slash means names."""
+    formats: tuple[str, ...] = ()
+    """As `Document.format` has them, any of which may fit."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     query: str
     passages: tuple[Passage, ...]
@@ -178,6 +189,15 @@ class SearchResult:
     timings_ms: dict[str, float]
     notes: dict[str, object] = field(default_factory=dict)
     """For `--explain`: lexical terms and those dropped, weights, index used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStage:
+    """How far a search has come; the next stage may order the passages anew."""
+
+    name: Literal["lexical", "vector", "rerank"]
+    """The last one that had its say."""
+    result: SearchResult
 
 
 # --- generating -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -10,12 +9,12 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from edgerag import paths
 from edgerag.config import Settings, load_settings
-from edgerag.datatypes import Document, IngestEvent, IngestSummary, Sampling, SearchResult
-from edgerag.errors import LibraryError
+from edgerag.datatypes import Document, DocumentFilter, Sampling, SearchResult, SearchStage
+from edgerag.keeping import LibraryKeeper, PathLike, last_event
 from edgerag.open_models import OpenModels
 from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library, StoredText
@@ -27,15 +26,12 @@ if TYPE_CHECKING:
     from edgerag.ask.locate import CitedPlace
     from edgerag.ask.retrieve import Retriever
     from edgerag.ask.why_not import WhyNot
-    from edgerag.ingest.file_states import FileState
     from edgerag.storage.conversations import Conversations
 
-Part = TypeVar("Part")
 Mode = Literal["hybrid", "lexical", "vector"]
-PathLike = str | os.PathLike[str]
 
 
-class Engine:
+class Engine(LibraryKeeper):
     """An open library with its models. Models load when first needed; searches may run in several threads."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
@@ -66,62 +62,6 @@ class Engine:
     ) -> None:
         self.close()
 
-    # --- adding -----------------------------------------------------------------------------------
-
-    def add(
-        self, sources: Sequence[PathLike], *, on_event: Callable[[IngestEvent], None] | None = None
-    ) -> IngestSummary:
-        """Remember files and folders as sources and bring them up to date.
-
-        Raises:
-            DocumentError: A path does not exist; nothing was changed.
-            LibraryError: Another process writes, or the disk is full; what was committed before stays.
-        """
-        return _last(self.stream_add(sources), IngestSummary, on_event)
-
-    def sync(self, *, on_event: Callable[[IngestEvent], None] | None = None) -> IngestSummary:
-        """Bring all sources up to date: new, changed, moved and gone files."""
-        return _last(self.stream_sync(), IngestSummary, on_event)
-
-    def stream_add(self, sources: Sequence[PathLike], *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
-        """`add` as a generator of events, ending with an `IngestSummary`; stopped, `stream_sync` goes on from there."""
-        from edgerag.syncing import add_sources
-
-        yield from add_sources(self.models, sources, stop=stop)
-
-    def stream_sync(self, *, stop: StopFlag | None = None) -> Iterator[IngestEvent]:
-        """`sync` as a generator of events, the last of which is an `IngestSummary`."""
-        from edgerag.syncing import sync_sources
-
-        yield from sync_sources(self.models, None, stop=stop)
-
-    def stream_retry(
-        self, paths: Sequence[PathLike] | None = None, *, stop: StopFlag | None = None
-    ) -> Iterator[IngestEvent]:
-        """`stream_sync` that also tries failed files again (None: all); one that never failed is a `LibraryError`."""
-        from edgerag.syncing import retry_failed
-
-        yield from retry_failed(self.models, paths, stop=stop)
-
-    def remove(self, path: PathLike) -> int:
-        """Forget a source and everything derived from it.
-
-        Returns:
-            Number of documents forgotten.
-
-        Raises:
-            LibraryError: The path is no source of this library.
-        """
-        from edgerag.syncing import remove_source
-
-        return remove_source(self.library, path)
-
-    def files(self, *, find_new: bool = False, stop: StopFlag | None = None) -> list[FileState]:
-        """The state of every file (with `find_new` also of those not read yet) by one `stat` each; none is read."""
-        from edgerag.ingest.file_states import file_states
-
-        return file_states(self.library, find_new=find_new, stop=stop)
-
     # --- asking -----------------------------------------------------------------------------------
 
     def _retriever(self) -> Retriever:
@@ -129,14 +69,46 @@ class Engine:
 
         return Retriever(self.library, settings=self.settings, models=self.models)
 
-    def search(self, query: str, *, top_k: int = 10, mode: Mode = "hybrid", rerank: bool = True) -> SearchResult:
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        rerank: bool = True,
+        within: DocumentFilter | None = None,
+    ) -> SearchResult:
         """Find the passages that fit a query best.
+
+        Args:
+            within: Only in these documents: the best of them are found, however few they are.
 
         Raises:
             ValueError: The query is blank or `top_k` is not positive.
-            LibraryError, ModelError: Something needed cannot be read.
+            LibraryError, ModelError: Something needed cannot be read; `within` names what the library has not.
         """
-        return self._retriever().retrieve(query, top_k=top_k, mode=mode, rerank=rerank)
+        return self._retriever().retrieve(query, top_k=top_k, mode=mode, rerank=rerank, within=within)
+
+    def search_stages(
+        self,
+        query: str,
+        *,
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        rerank: bool = True,
+        within: DocumentFilter | None = None,
+        is_typing: bool = False,
+        stop: StopFlag | None = None,
+    ) -> Iterator[SearchStage]:
+        """`search` step by step: by words at once, then with the vectors, then reranked; the last is `search`'s result.
+
+        Args:
+            is_typing: The last word may be unfinished: by words, it also stands for those that begin with it.
+            stop: Ends the search before its next step.
+        """
+        yield from self._retriever().stages(
+            query, top_k=top_k, mode=mode, rerank=rerank, within=within, is_typing=is_typing, stop=stop
+        )
 
     def ask(
         self,
@@ -148,6 +120,7 @@ class Engine:
         conversation: int | None = None,
         history: Sequence[Exchange] = (),
         save: bool = False,
+        within: DocumentFilter | None = None,
         on_event: Callable[[AskEvent], None] | None = None,
     ) -> Answer:
         """Answer a question with quotes that were checked against the documents.
@@ -159,11 +132,12 @@ class Engine:
             conversation: Id of a saved conversation that the question follows up.
             history: Exchanges that it follows up besides, oldest first, for those that are not saved.
             save: Append question and answer to `conversation`, or begin a new one (`Answer.conversation_id`).
+            within: Answer from these documents only.
 
         Raises:
             ValueError: The question is blank.
             ModelError: The named generator is missing or damaged.
-            LibraryError: There is no such conversation.
+            LibraryError: There is no such conversation; `within` names what the library has not.
         """
         from edgerag.answers import Answer
 
@@ -175,8 +149,9 @@ class Engine:
             conversation=conversation,
             history=history,
             save=save,
+            within=within,
         )
-        return _last(events, Answer, on_event)
+        return last_event(events, Answer, on_event)
 
     def stream_ask(
         self,
@@ -189,42 +164,29 @@ class Engine:
         conversation: int | None = None,
         history: Sequence[Exchange] = (),
         save: bool = False,
+        within: DocumentFilter | None = None,
     ) -> Iterator[AskEvent]:
         """`ask` as a generator of events, the last of which is an `Answer`.
 
         A stopped answer is saved as far as it came; one whose events are not taken to the end is not saved.
         """
-        from edgerag.answers import Answer
-        from edgerag.ask.pipeline import ask
+        from edgerag.asking import answer_question
 
         if conversation is not None:
             history = (*self.conversations.history(conversation), *history)
-        generator, no_generator = (None, "") if extractive else self.models.generator_for(question, model)
-        events = ask(
+        events = answer_question(
+            self.models,
             question,
-            retrieve=lambda query: self._retriever().retrieve(query, top_k=10),
-            embedder=self.models.embedder,
-            reranker=self.models.reranker,
-            generator=generator,
-            settings=self.settings,
-            extractive=extractive,
-            sampling=sampling or self.settings.sampling(),
-            stop=stop or threading.Event(),
-            no_generator=no_generator,
-            timeout_s=self.settings.generate_timeout_s,
-            document_text=lambda document_id: self.library.document_text(document_id).text,
             history=history,
+            extractive=extractive,
+            model=model,
+            sampling=sampling,
+            within=within,
+            stop=stop or threading.Event(),
+            save=(lambda answer: self.conversations.save(answer, conversation)) if save else None,
         )
         with closing(events):
-            for event in events:
-                yield self._saved(event, conversation) if save and isinstance(event, Answer) else event
-
-    def _saved(self, answer: Answer, conversation: int | None) -> Answer:
-        try:
-            return replace(answer, conversation_id=self.conversations.save(answer, conversation))
-        except LibraryError as error:
-            # The answer is worth more than its record.
-            return replace(answer, degraded=(*answer.degraded, f"conversation: not saved: {error}"))
+            yield from events
 
     @cached_property
     def conversations(self) -> Conversations:
@@ -261,6 +223,7 @@ class Engine:
         top_k: int = 10,
         mode: Mode = "hybrid",
         rerank: bool = True,
+        within: DocumentFilter | None = None,
     ) -> Explanation:
         """Each hit's score as a sum, the evidence, the exact prompt and the time of each stage; nothing is generated.
 
@@ -278,6 +241,7 @@ class Engine:
             top_k=top_k,
             mode=mode,
             rerank=rerank,
+            within=within,
         )
 
     def why_not(
@@ -323,26 +287,6 @@ class Engine:
         """The parsed text that all offsets of hits and citations refer to."""
         return self.library.document_text(document.id)
 
-    def rebuild(self, *, stop: StopFlag | None = None) -> None:
-        """Make everything that is derived anew: lexical rows and the vector index's snapshot.
-
-        Raises:
-            LibraryError: Another process writes, or the snapshot could not be written.
-        """
-        from edgerag.syncing import rebuild_indexes
-
-        rebuild_indexes(self.models, stop=stop or threading.Event())
-
     def with_settings(self, **changes: object) -> Engine:
         """A second engine on the same library folder with some settings changed; close both."""
         return Engine.open(self.library.folder, settings=replace(self.settings, **changes), create=False)  # type: ignore[arg-type]
-
-
-def _last(events: Iterator[Any], kind: type[Part], on_event: Callable[[Any], None] | None) -> Part:
-    last: object = None
-    for event in events:
-        if on_event is not None:
-            on_event(event)
-        last = event
-    assert isinstance(last, kind), "a stream of events ends with its result"
-    return last

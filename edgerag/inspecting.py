@@ -10,7 +10,7 @@ from edgerag.answers import Citation, Exchange
 from edgerag.ask.explain import Explanation, explain, standalone_question
 from edgerag.ask.retrieve import Retriever
 from edgerag.ask.why_not import WhyNot, explain_absence, find_missing
-from edgerag.datatypes import Document
+from edgerag.datatypes import Document, DocumentFilter
 from edgerag.open_models import OpenModels
 from edgerag.protocols import Generator
 
@@ -26,6 +26,7 @@ def explain_question(
     top_k: int,
     mode: Mode,
     rerank: bool,
+    within: DocumentFilter | None,
 ) -> Explanation:
     """See `Engine.explain`."""
     library, settings = models.library, models.settings
@@ -34,7 +35,7 @@ def explain_question(
     return explain(
         question,
         standalone,
-        retriever.trace(standalone, top_k=top_k, mode=mode, rerank=rerank),
+        retriever.trace(standalone, top_k=top_k, mode=mode, rerank=rerank, within=within),
         library=library,
         embedder=models.embedder,
         reranker=models.reranker,

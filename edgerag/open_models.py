@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from edgerag.coded_text import at_stage, coded, with_hint
 from edgerag.config import Settings
 from edgerag.errors import EdgeragError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker
@@ -185,10 +186,13 @@ class OpenModels:
         try:
             model = self.generator_model()
             if model is not None and not knows_script(model.manifest.languages, question):
-                return None, f"generate: {model.name} does not write the language of this question"
+                return None, at_stage(
+                    "generate",
+                    coded("degraded.language", "{name} does not write the language of this question", name=model.name),
+                )
             return self.generator(), NO_GENERATOR
         except ModelError as error:
-            return None, f"generate: {error} {error.hint}".strip()
+            return None, at_stage("generate", with_hint(error.message, error.hint))
 
     def preload(self) -> None:
         """Load the embedder and the vectors in the background, while this thread does something else.

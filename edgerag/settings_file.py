@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgerag import paths
+from edgerag.coded_text import coded
 from edgerag.config import RESERVED_ENVIRONMENT, load_settings, setting_fields
-from edgerag.errors import SettingsError
+from edgerag.errors import SettingsError, os_reason
 
 FILE_NAME = "config.toml"
 Origin = Literal["default", "file", "environment"]
@@ -118,7 +119,15 @@ def _change(name: str, statement: str | None, file: Path) -> None:
             if tomllib.loads(changed) == wanted:
                 _replace(file, changed)
                 return
-    raise SettingsError(f"`{name}` could not be changed in {file} without touching the rest.", hint="Change it there.")
+    raise SettingsError(
+        coded(
+            "settings.entangled",
+            "`{name}` could not be changed in {file} without touching the rest.",
+            name=name,
+            file=file,
+        ),
+        hint=coded("hint.change_there", "Change it there."),
+    )
 
 
 def _places(lines: list[str], name: str, value: Any) -> Iterator[tuple[int, int]]:
@@ -154,14 +163,20 @@ def _read(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} cannot be read: {error}", hint="Mend the file or delete it.") from error
+        raise SettingsError(
+            coded("settings.unreadable", "{file} cannot be read: {problem}", file=file, problem=error),
+            hint=coded("hint.mend", "Mend the file or delete it."),
+        ) from error
 
 
 def _parsed(text: str, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file} cannot be read: {error}", hint="Mend the file or delete it.") from error
+        raise SettingsError(
+            coded("settings.unreadable", "{file} cannot be read: {problem}", file=file, problem=error),
+            hint=coded("hint.mend", "Mend the file or delete it."),
+        ) from error
 
 
 def _replace(file: Path, text: str) -> None:
@@ -182,5 +197,7 @@ def _replace(file: Path, text: str) -> None:
     except (OSError, UnicodeEncodeError) as error:  # the latter: half a character, which a terminal may send
         if draft is not None:
             draft.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SettingsError(f"{file} cannot be written: {reason}.", hint="Check the folder's rights.") from error
+        raise SettingsError(
+            coded("settings.unwritable", "{file} cannot be written: {problem}.", file=file, problem=os_reason(error)),
+            hint=coded("hint.folder_permissions", "Check the folder's permissions."),
+        ) from error

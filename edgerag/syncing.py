@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import IngestEvent, IngestProgress, IngestSummary
 from edgerag.errors import DocumentError, LibraryError
 from edgerag.open_models import OpenModels
@@ -31,7 +32,10 @@ def add_sources(models: OpenModels, sources: Sequence[PathLike], *, stop: StopFl
     absolute = [absolute_path(source) for source in sources]
     for path in absolute:
         if not os.path.lexists(path):
-            raise DocumentError(f"{path} does not exist.", hint="Check the spelling; nothing was added.")
+            raise DocumentError(
+                coded("add.missing", "{path} does not exist.", path=path),
+                hint=coded("hint.spelling", "Check the spelling; nothing was added."),
+            )
     yield from sync_sources(models, absolute, stop=stop)
 
 
@@ -52,6 +56,8 @@ def sync_sources(
     manifest = models.embedding_model.manifest
     embedder = DeferredEmbedder(manifest, lambda: models.embedder)
     budget_tokens = min(settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
+    began = False
+    """Whether it is this run that `unfinished_since` tells of."""
     with library.writing() as writer:
         if retried:
             writer.forget_failures(retried)
@@ -60,6 +66,7 @@ def sync_sources(
         else:
             with writer.transaction():
                 ids = {writer.add_source(path) for path in new_sources}
+                began = writer.note_unfinished()
             chosen = [source for source in library.sources() if source.id in ids]
         events = ingest(
             library,
@@ -71,10 +78,15 @@ def sync_sources(
             stop=flag,
         )
         for event in events:
+            if new_sources is None and not began and isinstance(event, IngestProgress) and event.stage == "ingest":
+                began = True  # a sync that finds nothing to read writes nothing
+                writer.note_unfinished()
             if isinstance(event, IngestSummary) and not event.interrupted and _needs_snapshot(models, event.chunks):
                 yield IngestProgress("index", 0, 0, event.chunks, "", 0.0, None)
                 # A failure (a full disk, say) is logged, and searches say that they compare every vector.
                 models.index.build_snapshot(stop=flag)
+            if isinstance(event, IngestSummary) and not event.interrupted and (new_sources is None or began):
+                library.forget_unfinished()  # what one source got does not finish a run over all
             yield event
 
 
@@ -92,7 +104,10 @@ def retry_failed(
     else:
         retried = [str(absolute_path(path)) for path in paths]
         if unknown := [path for path in retried if path not in failures]:
-            raise LibraryError(f"{unknown[0]} did not fail.", hint="`edgerag status --failed` lists those that did.")
+            raise LibraryError(
+                coded("add.not_failed", "{path} did not fail.", path=unknown[0]),
+                hint=coded("hint.list_failed", "`edgerag status --failed` lists those that did."),
+            )
     yield from sync_sources(models, None, stop=stop, retried=retried)
 
 
@@ -108,11 +123,16 @@ def remove_source(library: Library, path: PathLike) -> int:
         parent = next((known for known in sources if absolute.is_relative_to(known)), None)
         if parent is not None:
             raise LibraryError(
-                f"{absolute} is part of the source {parent}.",
-                hint=f"Name it in {parent / '.edgeragignore'} and run `edgerag sync`.",
+                coded("remove.part_of", "{path} is part of the source {source}.", path=absolute, source=parent),
+                hint=coded(
+                    "hint.ignore_it", "Name it in {file} and run `edgerag sync`.", file=parent / ".edgeragignore"
+                ),
             )
         listed = ", ".join(str(known) for known in sources) or "none"
-        raise LibraryError(f"{absolute} is no source of this library.", hint=f"Its sources: {listed}.")
+        raise LibraryError(
+            coded("remove.no_source", "{path} is no source of this library.", path=absolute),
+            hint=coded("hint.sources", "Its sources: {listed}.", listed=listed),
+        )
     with library.writing() as writer:
         return writer.remove_source(sources[absolute].id)
 
@@ -134,8 +154,8 @@ def rebuild_indexes(models: OpenModels, *, stop: StopFlag) -> None:
             outcome = models.index.build_snapshot(stop=stop)
             if not outcome.is_built and not stop.is_set():
                 raise LibraryError(
-                    f"The vector index could not be built: {outcome.reason}.",
-                    hint="Searching works without it, only slower: every vector is compared.",
+                    coded("index.not_built", "The vector index could not be built: {reason}.", reason=outcome.reason),
+                    hint=coded("hint.slower", "Searching works without it, only slower: every vector is compared."),
                 )
 
 

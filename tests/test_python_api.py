@@ -10,7 +10,7 @@ import pytest
 
 import edgerag
 from edgerag.config import Settings
-from edgerag.datatypes import IngestProgress, IngestSummary
+from edgerag.datatypes import DocumentFilter, IngestProgress, IngestSummary
 from edgerag.errors import DocumentError, LibraryError, ModelError
 from edgerag.inference.embedder import OnnxEmbedder
 
@@ -150,3 +150,23 @@ def test_generator_that_cannot_be_loaded_leaves_the_extractive_answer_and_says_s
     assert "28 February 2027" in answer.text
     assert answer.model is None
     assert answer.degraded[0].startswith("generate: No model called no-such is installed.")
+
+
+def test_search_in_stages_and_in_some_documents(documents: Path, tmp_path: Path) -> None:
+    with edgerag.open_library(tmp_path / "library") as library:
+        library.add([documents])
+        stages = list(library.search_stages("when are trees pruned"))
+        assert [stage.name for stage in stages] == ["lexical", "vector", "rerank"]
+        assert stages[-1].result.passages == library.search("when are trees pruned").passages
+        typed = next(library.search_stages("monthly ren", is_typing=True)).result
+        assert Path(typed.passages[0].document.path).name == "lease.txt"
+        within = DocumentFilter(paths=("garden.md",))
+        assert {passage.document.path for passage in library.search("monthly rent", within=within).passages} == {
+            str(documents / "garden.md")
+        }
+        answer = library.ask("When does the lease end?", within=within)
+        assert {passage.document.path for passage in answer.passages} == {str(documents / "garden.md")}
+        assert "2027" not in answer.text
+        assert {hit.passage.document.path for hit in library.explain("monthly rent", within=within).hits} == {
+            str(documents / "garden.md")
+        }

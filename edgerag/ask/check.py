@@ -11,6 +11,7 @@ from edgerag.ask.claims import Claims, Number, claims_of, find_numbers, name_wor
 from edgerag.ask.extract import EvidenceSentence
 from edgerag.ask.polarity import contradicts
 from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
+from edgerag.coded_text import coded
 from edgerag.scripts import cjk_share, is_cjk, segment_scripts
 
 COVERAGE_SHARE = 0.6
@@ -96,9 +97,9 @@ class Evidence:
     def _check_statement(self, text: str, similarities: Sequence[float] | None, support_floor: float) -> Verdict:
         statement = _Statement(text, self)
         if not statement.terms:
-            return Verdict((), "it states nothing that can be checked")
+            return Verdict((), coded("unsupported.nothing", "it states nothing that can be checked"))
         if statement.only_repeats:
-            return Verdict((), "it only repeats the question")
+            return Verdict((), coded("unsupported.repeats", "it only repeats the question"))
         ranked: list[tuple[float, int]] = []
         for row, source in enumerate(self._sources):
             covered = statement.coverage_by(source)
@@ -108,12 +109,14 @@ class Evidence:
         reason = ""
         for similarity, row in ranked:
             problem = statement.problem_with(self._sources[row])
-            reason = reason or problem or "it resembles no passage"
+            reason = reason or problem or coded("unsupported.no_resemblance", "it resembles no passage")
             if similarity < support_floor:
                 break
             if not problem:
                 return Verdict((self.sentences[row],), "", similarity)
-        return Verdict((), reason or "there is no passage", ranked[0][0] if ranked else 0.0)
+        return Verdict(
+            (), reason or coded("unsupported.no_passage", "there is no passage"), ranked[0][0] if ranked else 0.0
+        )
 
 
 class _Source:
@@ -192,34 +195,40 @@ class _Statement:
         for number, written in self._claims.numbers.items():
             in_topic = number in self._evidence.asked_numbers and number in source.numbers_around
             if number not in source.numbers and not in_topic:
-                return f"number {written} does not occur in the passage"
+                return coded("unsupported.number", "number {number} does not occur in the passage", number=written)
             if number in source.numbers and not self._means_the_same(written, source, source.numbers[number]):
-                return f"number {written} stands for something else in the passage"
+                return coded(
+                    "unsupported.number_meaning",
+                    "number {number} stands for something else in the passage",
+                    number=written,
+                )
         for name in self._claims.names:
             for word in name:
                 in_topic = word in self._evidence.asked_words and word in source.words_around
                 # `Newcastle-based` is found as Newcastle and base.
                 parts = set(terms(word))
                 if word not in source.words and not in_topic and not (parts and parts <= self._found_in(source)):
-                    return f"name {' '.join(name)} does not occur in the passage"
+                    return coded("unsupported.name", "name {name} does not occur in the passage", name=" ".join(name))
         for term in self._claims.quoted:
             if term not in source.unified:
-                return f"quoted term {term} does not occur in the passage"
+                return coded("unsupported.quoted", "quoted term {term} does not occur in the passage", term=term)
         if missing := _missing_cjk(self.text, source, self._evidence.asked):
-            return f"{missing} does not occur in the passage"
+            return coded("unsupported.word", "{word} does not occur in the passage", word=missing)
         if self.coverage_by(source) < TERM_FLOOR or (
             self._novel and coverage(self._novel, self._found_in(source)) < NOVEL_FLOOR
         ):
-            return "the passage says something else"
+            return coded("unsupported.says_else", "the passage says something else")
         for clause in _SUBORDINATE.split(self.text):
             clause_terms = set(content_terms(clause)) & set(self.terms)
             if len(clause_terms) > 1 and coverage(clause_terms, self._found_in(source)) < CLAUSE_FLOOR:
-                return f"the passage does not say `{clause.strip()}`"
+                return coded("unsupported.clause", "the passage does not say `{clause}`", clause=clause.strip())
         about = self._evidence.asked_about
         if self._is_bare and about and coverage(about, source.terms) < BARE_FLOOR:
-            return "the passage speaks of something else there"
+            return coded("unsupported.speaks_else", "the passage speaks of something else there")
         if term := contradicts(self.text, source.text):
-            return f"the passage and the sentence disagree on whether `{term}` is denied"
+            return coded(
+                "unsupported.negation", "the passage and the sentence disagree on whether `{term}` is denied", term=term
+            )
         return ""
 
     def _means_the_same(self, written: str, source: _Source, source_written: str) -> bool:

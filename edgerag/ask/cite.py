@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgerag.answers import Citation
+from edgerag.coded_text import coded
 from edgerag.datatypes import Passage
 from edgerag.errors import LibraryError
 
-DAMAGED_HINT = "Run `edgerag verify`, then `edgerag sync`."
+DAMAGED_HINT = coded("hint.verify_sync", "Run `edgerag verify`, then `edgerag sync`.")
 
 
 class CitationBook:
@@ -45,11 +46,17 @@ class CitationBook:
         """
         chunk, document = passage.chunk, passage.document
         if not 0 <= start_chars < end_chars <= len(chunk.text) or chunk.document_id != document.id:
-            raise LibraryError(f"There is no such place in a passage of {document.path}.", hint=DAMAGED_HINT)
+            raise LibraryError(
+                coded("library.no_place", "There is no such place in a passage of {path}.", path=document.path),
+                hint=DAMAGED_HINT,
+            )
         quote = chunk.text[start_chars:end_chars]
         start, end = chunk.start_chars + start_chars, chunk.start_chars + end_chars
         if chunk.end_chars - chunk.start_chars != len(chunk.text) or not self._stands(document.id, start, end, quote):
-            raise LibraryError(f"A quote from {document.path} is not where it should be.", hint=DAMAGED_HINT)
+            raise LibraryError(
+                coded("library.misplaced", "A quote from {path} is not where it should be.", path=document.path),
+                hint=DAMAGED_HINT,
+            )
         place = (document.id, start, end)
         if place not in self._by_place:
             marker = len(self._by_place) + 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgerag.ask.abstain import evidence_score
 from edgerag.ask.extract import EvidenceSentence, rank_sentences
 from edgerag.ask.prompt import TEMPLATE_MARGIN_TOKENS, build_prompt, choose_evidence
+from edgerag.coded_text import at_stage
 from edgerag.config import Settings
 from edgerag.datatypes import Passage, PromptPart, Sampling
 from edgerag.errors import ModelError
@@ -51,7 +52,7 @@ def weigh_evidence(
     except ModelError as error:
         if reranker is None:
             raise
-        degraded = (f"rerank: {error}",)
+        degraded = (at_stage("rerank", error.message),)
         ranked = rank_sentences(question, passages, embedder=embedder, reranker=None)
     score = evidence_score(question, passages, ranked, knows_script=knows_script(embedder.languages, question))
     return WeighedEvidence(ranked, score, degraded)

@@ -29,18 +29,25 @@ from edgerag.ask.evidence import prepare_prompt, weigh_evidence
 from edgerag.ask.extract import EvidenceSentence, best_sentences
 from edgerag.ask.prompt import stop_strings
 from edgerag.ask.rewrite import rewrite
+from edgerag.coded_text import at_stage, coded
 from edgerag.config import Settings
 from edgerag.datatypes import Passage, Sampling, SearchResult
 from edgerag.errors import LibraryError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
 from edgerag.scripts import knows_script
+from edgerag.stopping import StoppedError, stoppable
 
 logger = logging.getLogger(__name__)
 
 GENERATE_TIMEOUT_S = 600.0
 """Longest time one answer may take; a slow machine needs a minute, and one that needs ten is stuck."""
-DECLINED = "the generator says that it does not know"
-NO_GENERATOR = "generate: no generator is installed; `edgerag models pull smollm2-135m` fetches one"
+DECLINED = coded("unsupported.declined", "the generator says that it does not know")
+NO_GENERATOR = at_stage(
+    "generate",
+    coded("degraded.no_generator", "no generator is installed; `edgerag models pull smollm2-135m` fetches one"),
+)
+INTERRUPTED = coded("degraded.interrupted", "interrupted")
+UNSUPPORTED = coded("unsupported.unsupported", "nothing supports it")
 
 
 def ask(
@@ -89,13 +96,26 @@ def ask(
         yield QuestionRewritten(question, rewriting.question, rewriting.reason)
     standalone = rewriting.question if rewriting is not None else question
     run = _Run(standalone, embedder, reranker, settings, stop, CitationBook(document_text), asked=question)
-    found = retrieve(standalone)
-    run.take(found)
-    yield PassagesFound(found.passages)
-    if run.interrupted("retrieve"):
+    try:
+        with stoppable(stop):
+            found = retrieve(standalone)
+    except StoppedError:
+        run.note_interrupted("retrieve")
         yield run.answer()
         return
-    run.weigh_evidence()
+    run.take(found)
+    yield PassagesFound(found.passages)
+    if stop.is_set():
+        run.note_interrupted("retrieve")
+        yield run.answer()
+        return
+    try:
+        with stoppable(stop):
+            run.weigh_evidence()
+    except StoppedError:
+        run.note_interrupted("evidence")
+        yield run.answer()
+        return
     if run.abstains:
         yield run.answer()
         return
@@ -170,11 +190,8 @@ class _Run:
         self._timings_ms |= {stage: ms for stage, ms in found.timings_ms.items() if stage != "total"}
         self._timings_ms["retrieve"] = self._elapsed_ms()
 
-    def interrupted(self, stage: str) -> bool:
-        if self._stop.is_set():
-            self.degraded.append(f"{stage}: interrupted")
-            return True
-        return False
+    def note_interrupted(self, stage: str) -> None:
+        self.degraded.append(at_stage(stage, INTERRUPTED))
 
     def weigh_evidence(self) -> None:
         """Rank the passages' sentences and decide whether to answer at all."""
@@ -215,7 +232,7 @@ class _Run:
                     break  # a small model at temperature 0 goes round in circles until `max_tokens`
         except ModelError as error:
             logger.info("the generator failed: %s", error)
-            problem = str(error)
+            problem = error.message
         complete, broken = spoken.finish()
         for text in complete:
             yield self._check(text, evidence)
@@ -224,16 +241,21 @@ class _Run:
             self._notes["generation"] = dataclasses.asdict(statistics)
 
         if self._stop.is_set():
-            self.degraded.append("generate: interrupted")
+            self.note_interrupted("generate")
             return
-        problem = problem or (f"timed out after {timeout_s:g} s" if deadline.is_over() else "")
+        if not problem and deadline.is_over():
+            problem = coded("degraded.timeout", "timed out after {seconds:g} s", seconds=timeout_s)
         # Small models often leave out the last full stop. A sentence that was cut off is another matter: half a
         # statement can say the opposite of the whole, and it is dropped.
         was_cut = bool(problem) or spoken.is_repeating or generator.count_tokens(raw) >= sampling.max_tokens - 1
         if broken and (not was_cut or not self._sentences):
-            yield self._check(broken, evidence) if not was_cut else self._flag(broken, "it breaks off")
+            yield (
+                self._check(broken, evidence)
+                if not was_cut
+                else self._flag(broken, coded("unsupported.broken", "it breaks off"))
+            )
         if problem:
-            self.degraded.append(f"generate: {problem}")
+            self.degraded.append(at_stage("generate", problem))
         if not any(sentence.is_supported for sentence in self._sentences):
             yield from self._replace(problem or self._why_unsupported())
 
@@ -276,18 +298,20 @@ class _Run:
             try:
                 cited.append(self._book.cite(support.passage, support.start_chars, support.end_chars))
             except LibraryError as error:
-                self.degraded.append(f"cite: {error}")
-                reason = reason or "its source could not be verified"
+                self.degraded.append(at_stage("cite", error.message))
+                reason = reason or coded("unsupported.source", "its source could not be verified")
         if len(cited) < len(supports):
             cited = []
         markers = tuple(sorted({citation.marker for citation in cited}))
-        sentence = AnswerSentence(text, markers, "" if markers else reason or "nothing supports it")
+        sentence = AnswerSentence(text, markers, "" if markers else reason or UNSUPPORTED)
         return SentenceChecked(sentence, tuple(self._book.citations[known:]))
 
     def _replace(self, reason: str) -> Iterator[AskEvent]:
-        note = f"generate: {reason}"
-        if note not in self.degraded:
-            self.degraded.append(f"{note}; the best sentences of the documents are shown instead")
+        if at_stage("generate", reason) not in self.degraded:
+            instead = coded(
+                "degraded.replaced", "{reason}; the best sentences of the documents are shown instead", reason=reason
+            )
+            self.degraded.append(at_stage("generate", instead))
         yield AnswerReplaced(reason)
         self._sentences.clear()
         self._model = None
@@ -295,10 +319,10 @@ class _Run:
 
     def _why_unsupported(self) -> str:
         if not self._sentences:
-            return "the generator said nothing"
+            return coded("unsupported.silent", "the generator said nothing")
         if all(declines(sentence.text) for sentence in self._sentences):
             return DECLINED
-        return "no generated sentence is supported by the documents"
+        return coded("unsupported.none", "no generated sentence is supported by the documents")
 
     def answer(self) -> Answer:
         """The result, as far as it came."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edgerag.answers import AnswerSentence, Citation
 from edgerag.ask.answer_stream import clean_text
-from edgerag.storage.conversations import Conversation, Turn
+from edgerag.storage.turns import Conversation, Turn
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!$^=])")
 _LINE_START = re.compile(r"^(\s*)([-+]|\d+(?=[.)]))", re.MULTILINE)

@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edgerag import __version__
+
 WORKER_FLAG = "--parse-worker"
 
 
@@ -22,9 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         parse_worker()
         return
-    from edgerag.cli.root import run
-
-    status = run(arguments)
+    if arguments == ["--version"]:
+        # Scripts ask for it, and nothing has to be imported for it: 15 ms instead of 75, in a bundle 45 instead of 85.
+        print(f"edgerag, version {__version__}")
+        status = 0
+    else:
+        status = _refusal(arguments) or _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         # `edgerag get ... | head`: the reader has enough.
         with contextlib.suppress(BrokenPipeError):
@@ -32,3 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Everything is closed and written. Taking numpy, onnxruntime and tokenizers down object by object would cost 60 ms
     # of the 450 ms that a search takes as a process.
     os._exit(status)
+
+
+def _refusal(arguments: Sequence[str]) -> int:
+    """Say what the processor lacks, before a native library is imported and dies of it; returns the exit code, or 0."""
+    from edgerag.cpu import require_processor  # 4 ms in all
+    from edgerag.errors import EdgeragError
+
+    try:
+        require_processor()
+    except EdgeragError as error:
+        from edgerag.cli.root import EXIT_ERROR, show_error
+
+        show_error(error, as_json="--json" in arguments)
+        return EXIT_ERROR
+    return 0
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from edgerag.cli.root import run
+
+    return run(arguments)

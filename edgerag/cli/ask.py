@@ -27,6 +27,8 @@ from edgerag.cli.render import print_citations, print_passages
 from edgerag.cli.require import exit_code, parse_stages
 from edgerag.cli.safe_text import safe_line
 from edgerag.cli.shapes import answer_json, citation_json, hit_json
+from edgerag.cli.within import within_option
+from edgerag.datatypes import DocumentFilter
 from edgerag.engine import Engine
 
 STATUS_INTERVAL_S = 0.15
@@ -37,6 +39,7 @@ NEAREST_SHOWN = 3
 @click.argument("question")
 @click.option("--extractive", is_flag=True, help="Answer with the best sentences themselves; no generator runs.")
 @click.option("--model", metavar="NAME", help="Installed generator to use; `edgerag models list` names them.")
+@within_option
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), help="Longest generated answer, in tokens.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the same answer.")
 @click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling; only with a temperature above 0.")
@@ -65,6 +68,7 @@ def ask(
     question: str,
     extractive: bool,
     model: str | None,
+    within: DocumentFilter | None,
     max_tokens: int | None,
     temperature: float | None,
     top_p: float | None,
@@ -110,6 +114,7 @@ def ask(
             stop=flag,
             conversation=conversation,
             save=settings.save_conversations and not no_save,
+            within=within,
         )
         if context.as_json:
             answer = _stream_json(events) if stream else _only_answer(events)

@@ -14,7 +14,8 @@ from edgerag.cli.safe_text import safe_line
 from edgerag.cli.shapes import conversation_json, turn_json
 from edgerag.engine import Engine
 from edgerag.errors import EdgeragError, LibraryError
-from edgerag.storage.conversations import Conversation, Conversations, Turn
+from edgerag.storage.conversations import Conversations
+from edgerag.storage.turns import Conversation, Turn
 
 COMPLETED = 50
 """Conversations that the shell offers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -13,12 +14,16 @@ import click
 
 from edgerag import __version__, paths
 from edgerag.cli.context import CliContext
+from edgerag.cli.fallbacks import distance_way, extensions_in_words, generator_way, int8_way, is_slow
 from edgerag.cli.render import format_size
-from edgerag.errors import EdgeragError
+from edgerag.coded_text import coded, with_hint
+from edgerag.cpu import this_processor
+from edgerag.errors import EdgeragError, ModelError
 from edgerag.settings_file import config_file, setting_values
 
 Verdict = Literal["ok", "note", "problem"]
 LOW_DISK_BYTES = 500_000_000
+IS_BUNDLE = bool(getattr(sys, "frozen", False))
 MARKS: dict[str, str] = {"ok": "ok  ", "note": "note", "problem": "BAD "}
 
 
@@ -51,13 +56,21 @@ def find_all(context: CliContext) -> Iterator[Finding]:
     yield Finding(
         "edgerag",
         "ok",
-        f"{__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        coded(
+            "doctor.edgerag",
+            "{version} on Python {python}, {system} {machine}",
+            version=__version__,
+            python=platform.python_version(),
+            system=platform.system(),
+            machine=platform.machine(),
+        ),
     )
     checks: tuple[tuple[str, Callable[[CliContext], Finding]], ...] = (
         ("settings", _settings),
         ("sqlite", _sqlite),
         ("library", _library),
         ("disk", _disk),
+        ("processor", _processor),
         ("onnxruntime", _onnxruntime),
         ("embedder", _embedder),
         ("hnswlib", _hnswlib),
@@ -69,13 +82,16 @@ def find_all(context: CliContext) -> Iterator[Finding]:
         try:
             yield check(context)
         except EdgeragError as error:
-            yield Finding(name, "problem", f"{error} {error.hint}".strip())
+            yield Finding(name, "problem", with_hint(error.message, error.hint))
 
 
 def _settings(context: CliContext) -> Finding:
     context.settings()
     file = config_file()
-    return Finding("settings", "ok", f"{file}" if file.is_file() else f"defaults ({file} does not exist)")
+    text = str(file)
+    if not file.is_file():
+        text = coded("doctor.defaults", "defaults ({file} does not exist)", file=file)
+    return Finding("settings", "ok", text)
 
 
 def _sqlite(context: CliContext) -> Finding:
@@ -87,8 +103,12 @@ def _sqlite(context: CliContext) -> Finding:
     return Finding(
         "sqlite",
         "note",
-        f"{version} is older than 3.51.3: a search may wait while an ingest commits: the write-ahead log is not "
-        "safe in it. Nothing is lost.",
+        coded(
+            "doctor.old_sqlite",
+            "{version} is older than 3.51.3: a search may wait while an ingest commits: the write-ahead log is not "
+            "safe in it. Nothing is lost.",
+            version=version,
+        ),
     )
 
 
@@ -97,25 +117,42 @@ def _library(context: CliContext) -> Finding:
 
     folder = context.library or paths.default_library_dir()
     if not (folder / "library.db").exists():
-        return Finding("library", "note", f"none at {folder} yet; `edgerag add PATH` starts one")
+        text = coded("doctor.no_library", "none at {folder} yet; `edgerag add PATH` starts one", folder=folder)
+        return Finding("library", "note", text)
     with Library.open(folder, create=False) as library:
         counts = library.counts()
-    return Finding("library", "ok", f"{folder}: {counts['documents']} documents, {counts['chunks']} chunks")
+    text = coded(
+        "doctor.library",
+        "{folder}: {documents} documents, {chunks} chunks",
+        folder=folder,
+        documents=counts["documents"],
+        chunks=counts["chunks"],
+    )
+    return Finding("library", "ok", text)
 
 
 def _disk(context: CliContext) -> Finding:
     folder = context.library or paths.default_library_dir()
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
-    return Finding("disk", "ok" if free > LOW_DISK_BYTES else "problem", f"{format_size(free)} free at {existing}")
+    text = coded("doctor.disk", "{size} free at {folder}", size=format_size(free), folder=existing)
+    return Finding("disk", "ok" if free > LOW_DISK_BYTES else "problem", text)
+
+
+def _processor(context: CliContext) -> Finding:
+    processor = this_processor()
+    return Finding("processor", "ok" if processor.source else "note", extensions_in_words(processor))
 
 
 def _onnxruntime(context: CliContext) -> Finding:
     import onnxruntime
 
     if os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
-        return Finding("onnxruntime", "problem", "telemetry is not switched off: ORT_DISABLE_TELEMETRY was changed")
-    return Finding("onnxruntime", "ok", f"{onnxruntime.__version__}, telemetry off")
+        text = coded("doctor.telemetry", "telemetry is not switched off: ORT_DISABLE_TELEMETRY was changed")
+        return Finding("onnxruntime", "problem", text)
+    way = int8_way(this_processor())
+    text = coded("doctor.onnxruntime", "{version}, telemetry off", version=onnxruntime.__version__)
+    return Finding("onnxruntime", "ok", coded("doctor.and", "{text}, {more}", text=text, more=way) if way else text)
 
 
 def _embedder(context: CliContext) -> Finding:
@@ -129,7 +166,13 @@ def _embedder(context: CliContext) -> Finding:
     return Finding(
         "embedder",
         "ok",
-        f"{model.name}, {embedder.dim} dimensions, {format_size(model.size_bytes)}, hash fits",
+        coded(
+            "doctor.embedder",
+            "{name}, {dim} dimensions, {size}, hash fits",
+            name=model.name,
+            dim=embedder.dim,
+            size=format_size(model.size_bytes),
+        ),
     )
 
 
@@ -137,20 +180,48 @@ def _hnswlib(context: CliContext) -> Finding:
     try:
         import hnswlib  # noqa: F401
     except ImportError as error:
-        return Finding("hnswlib", "note", f"cannot be loaded ({error}): every search scans all vectors, exactly")
-    return Finding("hnswlib", "ok", f"used above {context.settings().exact_scan_limit} chunks")
+        text = coded(
+            "doctor.no_hnswlib", "cannot be loaded ({problem}): every search scans all vectors, exactly", problem=error
+        )
+        return Finding("hnswlib", "note", text)
+    # A bundle's is compiled for the baseline; one that pip compiled, for the machine that it was compiled on.
+    way = distance_way(this_processor(), is_portable=IS_BUNDLE)
+    limit = context.settings().exact_scan_limit
+    text = coded("doctor.hnswlib", "used above {limit} chunks; up to that, all vectors are compared", limit=limit)
+    if way:
+        text = coded(
+            "doctor.hnswlib_way",
+            "used above {limit} chunks, {way}; up to that, all vectors are compared",
+            limit=limit,
+            way=way,
+        )
+    return Finding("hnswlib", "ok", text)
 
 
 def _llama(context: CliContext) -> Finding:
+    from edgerag.inference.generator_native import load_library
+    from edgerag.inference.ggml_variants import prepared_arithmetic
+
     try:
-        import llama_cpp
-    except (ImportError, OSError, RuntimeError) as error:
-        return Finding(
-            "llama.cpp",
-            "note",
-            f'not usable ({error}): answers are extractive. pip install "edgerag[llm]" adds it',
-        )
-    return Finding("llama.cpp", "ok", f"llama-cpp-python {llama_cpp.__version__}")
+        library = load_library()
+    except ModelError as error:
+        if error.code != "generator.not_installed":
+            raise
+        text = coded("doctor.no_llama", "not installed: answers are extractive.")
+        remedy = coded("doctor.add_llama", 'pip install "edgerag[llm]" adds it')
+        if IS_BUNDLE:
+            remedy = coded("doctor.llm_bundle", "a bundle named -llm has it")
+        return Finding("llama.cpp", "note", with_hint(text, remedy))
+    arithmetic = prepared_arithmetic()
+    version = f"llama-cpp-python {library.__version__}"
+    if arithmetic is None:
+        return Finding("llama.cpp", "ok", version)
+    way = generator_way(arithmetic.variant, arithmetic.extensions)
+    return Finding(
+        "llama.cpp",
+        "note" if is_slow(arithmetic.extensions) else "ok",
+        coded("doctor.and", "{text}, {more}", text=version, more=way),
+    )
 
 
 def _generator(context: CliContext) -> Finding:
@@ -162,7 +233,10 @@ def _generator(context: CliContext) -> Finding:
         return Finding(
             "generator",
             "note",
-            "none: answers are extractive. `edgerag models pull smollm2-135m` gets a small one",
+            coded(
+                "doctor.no_generator",
+                "none: answers are extractive. `edgerag models pull smollm2-135m` gets a small one",
+            ),
         )
     return Finding("generator", "ok", f"{models[0].name}, {format_size(models[0].size_bytes)}")
 
@@ -176,9 +250,15 @@ def _threads(context: CliContext) -> Finding:
         return Finding(
             "threads",
             "problem",
-            f"set to {chosen}, but {cores} cores may be used: more threads than cores are slower",
+            coded(
+                "doctor.many_threads",
+                "set to {chosen}, but {cores} cores may be used: more threads than cores are slower",
+                chosen=chosen,
+                cores=cores,
+            ),
         )
-    return Finding("threads", "ok", f"{chosen or cores} of {cores} usable cores")
+    text = coded("doctor.threads", "{chosen} of {cores} usable cores", chosen=chosen or cores, cores=cores)
+    return Finding("threads", "ok", text)
 
 
 def _show_settings(context: CliContext) -> None:

@@ -113,7 +113,8 @@ def _application(ctx: click.Context, context: CliContext) -> click.Command | Non
     """The terminal application, where somebody sits at a terminal and what it needs is installed."""
     import importlib.util
 
-    if context.as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # textual draws on stderr
+    if context.as_json or not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return None
     return root.get_command(ctx, "tui") if importlib.util.find_spec("textual") else None
 

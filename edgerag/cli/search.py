@@ -10,7 +10,8 @@ from edgerag.cli.context import CliContext
 from edgerag.cli.render import place, print_passages
 from edgerag.cli.require import exit_code, parse_stages
 from edgerag.cli.shapes import search_json
-from edgerag.datatypes import SearchResult
+from edgerag.cli.within import within_option
+from edgerag.datatypes import DocumentFilter, SearchResult
 from edgerag.engine import Engine, Mode
 
 
@@ -24,6 +25,7 @@ from edgerag.engine import Engine, Mode
     show_default=True,
     help="Words, meaning, or both.",
 )
+@within_option
 @click.option("--no-rerank", is_flag=True, help="Leave out the reranker.")
 @click.option("--explain", is_flag=True, help="Show each part of the score and the time of each stage.")
 @click.option("--full", is_flag=True, help="Show whole passages instead of the part that fits best.")
@@ -39,6 +41,7 @@ def search(
     query: str,
     top_k: int,
     mode: str,
+    within: DocumentFilter | None,
     no_rerank: bool,
     explain: bool,
     full: bool,
@@ -50,7 +53,7 @@ def search(
     with Engine.open(context.library, settings=context.settings(), create=False) as engine:
         if mode != "lexical" or not no_rerank:
             engine.models.preload()
-        result = engine.search(query, top_k=top_k, mode=cast(Mode, mode), rerank=not no_rerank)
+        result = engine.search(query, top_k=top_k, mode=cast(Mode, mode), rerank=not no_rerank, within=within)
     if context.as_json:
         context.print_json(search_json(result, explain=explain))
     elif result.passages:
@@ -77,6 +80,7 @@ def _print_explanation(result: SearchResult) -> None:
     click.echo(
         f"vector weight {notes.get('vector_weight')}, found by {notes.get('vector_method', '–')}; "
         f"reranker {notes.get('reranker', '–')}, weight {notes.get('rerank_weight', '–')}; {notes.get('chunks')} chunks"
+        + (f"; documents searched: {notes['documents']}" if "documents" in notes else "")
     )
     click.echo("time: " + ", ".join(f"{stage} {elapsed:.1f} ms" for stage, elapsed in result.timings_ms.items()))
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     # A search prints no answer: what it does not need is not imported.
     from edgerag.answers import Answer, AnswerSentence, Citation
     from edgerag.datatypes import Document, Passage, SearchResult
-    from edgerag.storage.conversations import Conversation, Turn
+    from edgerag.storage.turns import Conversation, Turn
 
 
 def document_json(document: Document) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from edgerag.ask.why_not import StageOutcome, WhyNot
+from edgerag.ask.absence import StageOutcome
+from edgerag.ask.why_not import WhyNot
 from edgerag.cli.context import CliContext
 from edgerag.cli.render import shown_path, snippet
 from edgerag.cli.safe_text import safe_line

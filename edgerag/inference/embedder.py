@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import Encoding
 from edgerag.errors import ModelError
 from edgerag.inference.manifest import REINSTALL_HINT, Manifest, read_manifest
@@ -53,8 +54,14 @@ class OnnxEmbedder:
         """
         if manifest.task != "embedding" or manifest.pooling == "none" or manifest.dim < 1:
             raise ModelError(
-                f"Model {manifest.name} is no embedding model (task {manifest.task}, pooling {manifest.pooling}).",
-                hint="Choose an embedding model: `edgerag models list`.",
+                coded(
+                    "model.no_embedder",
+                    "Model {name} is no embedding model (task {task}, pooling {pooling}).",
+                    name=manifest.name,
+                    task=manifest.task,
+                    pooling=manifest.pooling,
+                ),
+                hint=coded("hint.choose_embedder", "Choose an embedding model: `edgerag models list`."),
             )
         if manifest.max_tokens <= tokenizer.num_special_tokens:
             raise ModelError(f"Model {manifest.name} has no longest input.", hint=REINSTALL_HINT)

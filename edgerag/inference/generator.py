@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgerag.coded_text import coded
 from edgerag.cores import usable_cores
 from edgerag.datatypes import PromptPart, Sampling
-from edgerag.errors import ModelError
+from edgerag.errors import ModelError, os_reason
 from edgerag.inference.generator_family import detect_family
 from edgerag.inference.generator_native import LlamaContext
 from edgerag.inference.generator_sampling import pick_token
@@ -100,7 +101,8 @@ class LlamaGenerator:
         if not self._acquire(stop):
             return
         try:
-            yield from self._stream(prompt, sampling, stop)
+            with self._context.abort.following(stop):
+                yield from self._stream(prompt, sampling, stop)
         finally:
             self._holder = None
             self._lock.release()
@@ -108,7 +110,10 @@ class LlamaGenerator:
     def close(self) -> None:
         """Free the model; waits for an answer that is being generated."""
         if self._holder == threading.get_ident():
-            raise ModelError(f"{self._name} is in the middle of an answer.", hint="Close its stream first.")
+            raise ModelError(
+                coded("generator.busy", "{name} is in the middle of an answer.", name=self._name),
+                hint=coded("hint.close_stream", "Close its stream first."),
+            )
         with self._lock:
             self._is_closed = True
             self._context.close()
@@ -118,7 +123,10 @@ class LlamaGenerator:
     def _acquire(self, stop: StopFlag) -> bool:
         """Wait for the answer before this one; False if `stop` was set meanwhile."""
         if self._holder == threading.get_ident():
-            raise ModelError(f"{self._name} is in the middle of another answer.", hint="Close its stream first.")
+            raise ModelError(
+                coded("generator.busy", "{name} is in the middle of an answer.", name=self._name),
+                hint=coded("hint.close_stream", "Close its stream first."),
+            )
         while not self._lock.acquire(timeout=BUSY_POLL_S):
             if stop.is_set():
                 return False
@@ -131,9 +139,16 @@ class LlamaGenerator:
         tokens = self._prompt_tokens(prompt)
         if len(tokens) + sampling.max_tokens > self.context_tokens:
             raise ModelError(
-                f"The prompt of {len(tokens)} tokens and an answer of {sampling.max_tokens} do not fit into "
-                f"{self.context_tokens}.",
-                hint="Set a smaller `evidence_tokens` or `max_tokens`, or a larger `context_tokens`.",
+                coded(
+                    "generator.context",
+                    "The prompt of {prompt} tokens and an answer of {answer} do not fit into {room}.",
+                    prompt=len(tokens),
+                    answer=sampling.max_tokens,
+                    room=self.context_tokens,
+                ),
+                hint=coded(
+                    "hint.context", "Set a smaller `evidence_tokens` or `max_tokens`, or a larger `context_tokens`."
+                ),
             )
         reused = self._reuse(tokens)
         prefill_end = first = start
@@ -151,8 +166,9 @@ class LlamaGenerator:
                 if stop.is_set():
                     finish = "interrupted"
                     break
-                if answer:
-                    self._context.evaluate(answer[-1:])
+                if answer and not self._context.evaluate(answer[-1:]):
+                    finish = "interrupted"
+                    break
                 token = pick_token(self._context.logits(), answer, sampling, random)
                 if not answer:
                     first = time.perf_counter()
@@ -201,13 +217,16 @@ class LlamaGenerator:
         return kept
 
     def _prefill(self, tokens: Sequence[int], reused: int, stop: StopFlag) -> bool:
-        """Evaluate the rest of the prompt; False if `stop` was set meanwhile."""
+        """Evaluate the rest of the prompt; False if `stop` was set meanwhile, also in the midst of a batch."""
         size = self._context.batch_tokens
         for start in range(reused, len(tokens), size):
             if stop.is_set():
                 return False
             batch = list(tokens[start : start + size])
-            self._context.evaluate(batch)
+            if not self._context.evaluate(batch):
+                # What was evaluated before stays, as far as this kind of memory can be cut back to it.
+                del self._in_memory[self._context.keep(len(self._in_memory)) :]
+                return False
             self._in_memory += batch
         return True
 
@@ -252,7 +271,10 @@ class LlamaGenerator:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ModelError(f"{self._name} has been closed.", hint="Open it again.")
+            raise ModelError(
+                coded("generator.closed", "{name} has been closed.", name=self._name),
+                hint=coded("hint.open_again", "Open it again."),
+            )
 
 
 def _verified(path: Path) -> Path:
@@ -262,7 +284,10 @@ def _verified(path: Path) -> Path:
     folder = next((place for place in (start, *start.parents[:2]) if (place / MANIFEST_NAME).is_file()), start)
     manifest = read_manifest(folder)
     if manifest.task != "generator":
-        raise ModelError(f"{manifest.name} is no generator.", hint="Choose another: `edgerag models list`.")
+        raise ModelError(
+            coded("generator.no_generator", "{name} is no text generator.", name=manifest.name),
+            hint=coded("hint.choose_generator", "Choose another: `edgerag models list`."),
+        )
     entry = manifest.files["model"]
     file = folder / entry.path
     try:
@@ -270,9 +295,24 @@ def _verified(path: Path) -> Path:
             raise ModelError(f"{path} is not in the manifest of {folder}.", hint="Type `edgerag models import FILE`.")
         size_bytes = file.stat().st_size
         if size_bytes != entry.size_bytes:
-            raise ModelError(f"{file} has {size_bytes} bytes instead of {entry.size_bytes}.", hint=REINSTALL_HINT)
+            raise ModelError(
+                coded(
+                    "model.wrong_size",
+                    "{path} has {size} bytes instead of {expected}.",
+                    path=file,
+                    size=size_bytes,
+                    expected=entry.size_bytes,
+                ),
+                hint=REINSTALL_HINT,
+            )
         if hash_file(file) != entry.sha256:
-            raise ModelError(f"{file} is damaged: its hash is not the manifest's.", hint=REINSTALL_HINT)
+            raise ModelError(
+                coded("model.wrong_hash", "{path} is damaged: its hash is not the manifest's.", path=file),
+                hint=REINSTALL_HINT,
+            )
     except OSError as error:
-        raise ModelError(f"{file} cannot be read: {error.strerror}.", hint=REINSTALL_HINT) from error
+        raise ModelError(
+            coded("model.unreadable", "{path} cannot be read: {problem}.", path=file, problem=os_reason(error)),
+            hint=REINSTALL_HINT,
+        ) from error
     return file

@@ -13,12 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
+from edgerag.inference.generator_abort import AbortSwitch
+from edgerag.inference.ggml_variants import prepare_arithmetic, prepared_arithmetic
 
 logger = logging.getLogger(__name__)
 
-INSTALL_HINT = 'Install it: pip install "edgerag[llm]".'
-MEMORY_HINT = "Close other programs, choose a smaller model, or set a smaller `context_tokens`."
+INSTALL_HINT = coded("hint.install_llm", 'Install it: pip install "edgerag[llm]".')
+OTHER_MODEL_HINT = coded("hint.other_model", "Use another model.")
+MEMORY_HINT = coded("hint.memory", "Close other programs, choose a smaller model, or set a smaller `context_tokens`.")
+DECODE_ABORTED = 2
+"""What `llama_decode` returns when it was aborted, see llama.h."""
+PREFILL_BATCH = 128
+"""Tokens of a prompt evaluated at once, whatever the model: as fast as 512, while 16 took 2.9 times as long and 32
+2.3 times (SmolLM2-135M, 896 tokens). Fixed, because where a prompt is cut changes its state (`REUSE_STEP`)."""
 TOKEN_ATTR_USER_DEFINED = 1 << 4
 """`LLAMA_TOKEN_ATTR_USER_DEFINED` of llama.h: tokens that are recognised even with special tokens off."""
 
@@ -36,19 +45,26 @@ def load_library() -> Any:
     """Import llama_cpp and turn its log from stderr into ours.
 
     Raises:
-        ModelError: Not installed, or its shared library does not load here.
+        ModelError: Not installed, its shared library does not load here, or it has no code for this processor.
     """
     global _log_callback
     with _library_lock:
         try:
             import llama_cpp  # deferred: 0.2 s, and optional
         except ImportError as error:
-            raise ModelError("llama-cpp-python is not installed.", hint=INSTALL_HINT) from error
+            raise ModelError(
+                coded("generator.not_installed", "llama-cpp-python is not installed."), hint=INSTALL_HINT
+            ) from error
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"llama.cpp does not load: {error}", hint="Reinstall llama-cpp-python.") from error
+            raise ModelError(
+                coded("generator.does_not_load", "llama.cpp does not load: {problem}", problem=error),
+                hint=coded("hint.reinstall_llama", "Reinstall llama-cpp-python."),
+            ) from error
         if _log_callback is None:
             _log_callback = llama_cpp.llama_log_callback(_on_log)  # kept: C holds a bare pointer to it
             llama_cpp.llama_log_set(_log_callback, ctypes.c_void_p(0))
+        if prepared_arithmetic() is None:
+            prepare_arithmetic(llama_cpp)
             llama_cpp.llama_backend_init()
         return llama_cpp
 
@@ -70,14 +86,14 @@ def _last_complaint() -> str:
 class LlamaContext:
     """A loaded model with one sequence in memory; not safe to share between threads."""
 
-    def __init__(self, path: Path, *, threads: int, context_tokens: int, batch_tokens: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int, context_tokens: int, batch_tokens: int = PREFILL_BATCH) -> None:
         """Load a model.
 
         Args:
             path: A GGUF file whose hash has been checked: llama.cpp trusts what it reads.
             threads: For prompt and answer.
             context_tokens: Wanted room; capped by what the model was trained for.
-            batch_tokens: Most tokens per call of `evaluate`; 0: chosen by the model's size.
+            batch_tokens: Most tokens per call of `evaluate`.
 
         Raises:
             ModelError: Not loadable, not a text generator, or out of memory.
@@ -88,16 +104,27 @@ class LlamaContext:
         params.n_gpu_layers = 0
         model = api.llama_model_load_from_file(str(path).encode("utf-8"), params)
         if not model:
-            raise ModelError(f"{path.name} cannot be loaded.{_last_complaint()}", hint=MEMORY_HINT)
+            raise ModelError(
+                coded(
+                    "generator.cannot_load",
+                    "{name} cannot be loaded.{complaint}",
+                    name=path.name,
+                    complaint=_last_complaint(),
+                ),
+                hint=MEMORY_HINT,
+            )
         self._model = model
         self._free_model = weakref.finalize(self, api.llama_model_free, model)
         if not api.llama_model_has_decoder(model) or api.llama_model_has_encoder(model):
             self.close()
-            raise ModelError(f"{path.name} is no text generator.", hint="Choose another: `edgerag models list`.")
+            raise ModelError(
+                coded("generator.no_generator", "{name} is no text generator.", name=path.name),
+                hint=coded("hint.choose_generator", "Choose another: `edgerag models list`."),
+            )
         self.vocab = api.llama_model_get_vocab(model)
         self.num_vocab = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_tokens = min(context_tokens, int(api.llama_model_n_ctx_train(model)) or context_tokens)
-        self.batch_tokens = batch_tokens or prefill_batch(int(api.llama_model_n_params(model)))
+        self.batch_tokens = batch_tokens
         self.reuse_step = min(REUSE_STEP, self.batch_tokens)
         options = api.llama_context_default_params()
         options.n_ctx = self.context_tokens
@@ -110,12 +137,19 @@ class LlamaContext:
         if not context:
             self.close()
             raise ModelError(
-                f"There is not enough memory for {self.context_tokens} tokens of context.{_last_complaint()}",
+                coded(
+                    "generator.no_memory",
+                    "There is not enough memory for {number} tokens of context.{complaint}",
+                    number=self.context_tokens,
+                    complaint=_last_complaint(),
+                ),
                 hint=MEMORY_HINT,
             )
         self._context = context
         self._free_context = weakref.finalize(self, api.llama_free, context)
         self._memory = api.llama_get_memory(context)
+        self.abort = AbortSwitch()
+        self.abort.install(api, context)
         self._piece_buffer = ctypes.create_string_buffer(256)
 
     def close(self) -> None:
@@ -169,7 +203,7 @@ class LlamaContext:
             tokens = (self._api.llama_token * room)()
             count = self._api.llama_tokenize(self.vocab, encoded, len(encoded), tokens, room, False, special)
         if count < 0:
-            raise ModelError("The text cannot be tokenised.", hint="Use another model.")
+            raise ModelError(coded("generator.no_tokens", "The text cannot be tokenised."), hint=OTHER_MODEL_HINT)
         return list(tokens[:count])
 
     def piece(self, token: int) -> bytes:
@@ -211,13 +245,17 @@ class LlamaContext:
         self._api.llama_memory_clear(self._memory, False)
         return 0
 
-    def evaluate(self, tokens: Sequence[int]) -> None:
+    def evaluate(self, tokens: Sequence[int]) -> bool:
         """Append tokens, at most `batch_tokens`, to those in memory; `logits` then tells what may follow.
+
+        Returns:
+            False where `abort` was on: these tokens are not in memory, those before them are, once `keep` has been
+            called with their number.
 
         Raises:
             ModelError: llama.cpp failed; memory is in no known state (`keep(0)` clears it).
         """
-        self._decode(tokens, wants_all=False)
+        return self._decode(tokens, wants_all=False)
 
     def evaluate_all(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """As `evaluate`, for measuring: returns the scores after each of the tokens.
@@ -228,14 +266,15 @@ class LlamaContext:
         Raises:
             ModelError: As `evaluate`.
         """
-        self._decode(tokens, wants_all=True)
+        if not self._decode(tokens, wants_all=True):
+            raise ModelError("The measurement was aborted.", hint="Start it again.")
         pointer = self._api.llama_get_logits(self._context)
         if not pointer:
-            raise ModelError("The generator gave no scores.", hint="Use another model.")
+            raise ModelError(coded("generator.no_scores", "The generator gave no scores."), hint=OTHER_MODEL_HINT)
         scores: NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(len(tokens), self.num_vocab))
         return scores
 
-    def _decode(self, tokens: Sequence[int], *, wants_all: bool) -> None:
+    def _decode(self, tokens: Sequence[int], *, wants_all: bool) -> bool:
         array = (self._api.llama_token * len(tokens))(*tokens)
         batch = self._api.llama_batch_get_one(array, len(tokens))
         if wants_all:
@@ -243,25 +282,24 @@ class LlamaContext:
             batch.logits = ctypes.cast(flags, ctypes.POINTER(ctypes.c_int8))
         _complaints.clear()
         status = self._api.llama_decode(self._context, batch)
+        if status == DECODE_ABORTED:
+            return False
         if status:
-            raise ModelError(f"The generator failed with status {status}.{_last_complaint()}", hint=MEMORY_HINT)
+            raise ModelError(
+                coded(
+                    "generator.failed",
+                    "The generator failed with status {status}.{complaint}",
+                    status=status,
+                    complaint=_last_complaint(),
+                ),
+                hint=MEMORY_HINT,
+            )
+        return True
 
     def logits(self) -> NDArray[np.float32]:
         """Scores of all tokens after the last one evaluated, shape (num_vocab,); valid until the next call."""
         pointer = self._api.llama_get_logits_ith(self._context, -1)
         if not pointer:
-            raise ModelError("The generator gave no scores.", hint="Use another model.")
+            raise ModelError(coded("generator.no_scores", "The generator gave no scores."), hint=OTHER_MODEL_HINT)
         scores: NDArray[np.float32] = np.ctypeslib.as_array(pointer, shape=(self.num_vocab,))
         return scores
-
-
-def prefill_batch(num_parameters: int) -> int:
-    """Tokens evaluated between two looks at the stop flag, so that a stop takes effect within about half a second.
-
-    Fixed by the model and not by the clock: where a prompt is cut changes its state (`REUSE_STEP`), and an answer at
-    temperature 0 must be the same every time. 128 tokens at once are as fast as 512, 32 took up to three times as long.
-    """
-    tokens = 128
-    while tokens > 16 and num_parameters * tokens > 24 * 10**9:
-        tokens //= 2
-    return tokens

@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from edgerag.errors import ModelError
+from edgerag.coded_text import coded
+from edgerag.errors import ModelError, os_reason
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
-REINSTALL_HINT = "Install it again: `edgerag models remove NAME`, then `edgerag models pull` or `import`."
+REINSTALL_HINT = coded(
+    "hint.reinstall", "Install it again: `edgerag models remove NAME`, then `edgerag models pull` or `import`."
+)
 
 Task = Literal["embedding", "cross-encoder", "generator"]
 Pooling = Literal["mean", "cls", "none"]
@@ -75,9 +78,15 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no {MANIFEST_NAME}.", hint="It is not a model folder.") from error
+        raise ModelError(
+            coded("model.no_manifest", "{folder} holds no {name}.", folder=folder, name=MANIFEST_NAME),
+            hint=coded("hint.no_model_folder", "It is not a model folder."),
+        ) from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}", hint=REINSTALL_HINT) from error
+        raise ModelError(
+            coded("model.unreadable", "{path} cannot be read: {problem}.", path=path, problem=os_reason(error)),
+            hint=REINSTALL_HINT,
+        ) from error
     return parse_manifest(raw, origin=str(path))
 
 
@@ -110,7 +119,10 @@ def parse_manifest(raw: Any, *, origin: str) -> Manifest:
             source=dict(raw.get("source", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{origin} is not a valid manifest: {error!r}.", hint=REINSTALL_HINT) from error
+        raise ModelError(
+            coded("model.bad_manifest", "{path} is not a valid manifest: {problem}.", path=origin, problem=repr(error)),
+            hint=REINSTALL_HINT,
+        ) from error
     if manifest.task not in ("embedding", "cross-encoder", "generator"):
         raise ModelError(f"{origin} has the unknown task {manifest.task!r}.", hint="Update edgerag.")
     if manifest.pooling not in ("mean", "cls", "none"):
@@ -119,7 +131,9 @@ def parse_manifest(raw: Any, *, origin: str) -> Manifest:
         raise ModelError(f"{origin} names no model file.", hint=REINSTALL_HINT)
     recorded = raw.get("fingerprint")
     if recorded is not None and recorded != manifest.fingerprint:
-        raise ModelError(f"{origin} was changed after it was made.", hint=REINSTALL_HINT)
+        raise ModelError(
+            coded("model.changed", "{path} was changed after it was made.", path=origin), hint=REINSTALL_HINT
+        )
     return manifest
 
 
@@ -158,17 +172,37 @@ def verified_bytes(folder: Path, manifest: Manifest, role: str) -> bytes:
         ModelError: Missing, truncated, or of another hash.
     """
     if role not in manifest.files:
-        raise ModelError(f"Model {manifest.name} has no {role} file.", hint=REINSTALL_HINT)
+        raise ModelError(
+            coded("model.no_file", "Model {name} has no {role} file.", name=manifest.name, role=role),
+            hint=REINSTALL_HINT,
+        )
     file = manifest.files[role]
     try:
         content = (folder / file.path).read_bytes()
     except OSError as error:
-        raise ModelError(f"{folder / file.path} cannot be read: {error.strerror}.", hint=REINSTALL_HINT) from error
+        raise ModelError(
+            coded(
+                "model.unreadable",
+                "{path} cannot be read: {problem}.",
+                path=folder / file.path,
+                problem=os_reason(error),
+            ),
+            hint=REINSTALL_HINT,
+        ) from error
     if len(content) != file.size_bytes:
         raise ModelError(
-            f"{folder / file.path} has {len(content)} bytes instead of {file.size_bytes}.",
+            coded(
+                "model.wrong_size",
+                "{path} has {size} bytes instead of {expected}.",
+                path=folder / file.path,
+                size=len(content),
+                expected=file.size_bytes,
+            ),
             hint=REINSTALL_HINT,
         )
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise ModelError(f"{folder / file.path} is damaged: its hash is not the manifest's.", hint=REINSTALL_HINT)
+        raise ModelError(
+            coded("model.wrong_hash", "{path} is damaged: its hash is not the manifest's.", path=folder / file.path),
+            hint=REINSTALL_HINT,
+        )
     return content

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.inference.external_data import has_external_data
 from edgerag.inference.manifest import REINSTALL_HINT, Manifest, verified_bytes
@@ -41,8 +42,8 @@ class OnnxModel:
             # For a graph opened from bytes, onnxruntime looks for that file in the current folder and reads it,
             # though nobody has checked its hash.
             raise ModelError(
-                f"Model {name} cannot be opened: its weights are in a second file.",
-                hint="Export it again as a single file.",
+                coded("model.two_files", "Model {name} cannot be opened: its weights are in a second file.", name=name),
+                hint=coded("hint.single_file", "Export it again as a single file."),
             )
         options = onnxruntime.SessionOptions()
         # One thread per run and many runs at once: faster than many threads per run, and a spinning
@@ -62,7 +63,7 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's fifteen errors share no nearer base
-            raise _translated(error, f"Model {name} cannot be opened") from error
+            raise _translated(error, coded("model.not_opened", "Model {name} cannot be opened", name=name)) from error
         self._input_types = {node.name: node.type for node in self._session.get_inputs()}
         for node_name, node_type in self._input_types.items():
             if node_name not in TOKEN_INPUTS or node_type not in _INTEGER_TYPES:
@@ -102,7 +103,15 @@ class OnnxModel:
         try:
             output: Any = self._session.run([self._output_name], feeds)[0]
         except Exception as error:  # as above
-            raise _translated(error, f"Model {self.name} failed on {feeds['input_ids'].shape[-1]} tokens") from error
+            raise _translated(
+                error,
+                coded(
+                    "model.failed_on",
+                    "Model {name} failed on {number} tokens",
+                    name=self.name,
+                    number=int(feeds["input_ids"].shape[-1]),
+                ),
+            ) from error
         result: NDArray[np.float32] = output.astype("float32", copy=False)
         return result
 
@@ -111,13 +120,16 @@ def _translated(error: Exception, what: str) -> ModelError:
     """Say in one line what onnxruntime says in many, and what to do about it."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or "bad_alloc" in text or "Failed to allocate memory" in text:
-        return ModelError(f"{what}: not enough memory.", hint="Close other programs or choose a smaller model.")
+        return ModelError(
+            coded("model.no_memory", "{what}: not enough memory.", what=what),
+            hint=coded("hint.less_memory", "Close other programs or choose a smaller model."),
+        )
     if type(error).__name__ in ("InvalidProtobuf", "NoModel"):
-        return ModelError(f"{what}: it is not an ONNX file.", hint=REINSTALL_HINT)
+        return ModelError(coded("model.no_onnx", "{what}: it is not an ONNX file.", what=what), hint=REINSTALL_HINT)
     # onnxruntime older than 1.22 says "Only 4b quantization is supported" of weights in eight bits.
     if type(error).__name__ in ("NotImplemented", "InvalidGraph", "NotFound") or "Only 4b" in text:
         return ModelError(
-            f"{what}: its graph is not supported ({text[:200]}).",
-            hint="Update onnxruntime, or export the model again with an older opset.",
+            coded("model.graph", "{what}: its graph is not supported ({problem}).", what=what, problem=text[:200]),
+            hint=coded("hint.opset", "Update onnxruntime, or export the model again with an older opset."),
         )
-    return ModelError(f"{what}: {text[:300]}", hint=REINSTALL_HINT)
+    return ModelError(coded("model.failed", "{what}: {problem}", what=what, problem=text[:300]), hint=REINSTALL_HINT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import Encoding
 from edgerag.errors import ModelError
 from edgerag.inference.manifest import REINSTALL_HINT, Manifest, read_manifest
@@ -84,8 +85,13 @@ class CrossEncoderReranker:
         """
         if manifest.task != "cross-encoder":
             raise ModelError(
-                f"Model {manifest.name} is no cross-encoder (task {manifest.task}).",
-                hint="Choose a reranker: `edgerag models list`.",
+                coded(
+                    "model.no_reranker",
+                    "Model {name} is no cross-encoder (task {task}).",
+                    name=manifest.name,
+                    task=manifest.task,
+                ),
+                hint=coded("hint.choose_reranker", "Choose a reranker: `edgerag models list`."),
             )
         # Room for at least one token of each text beside the template's.
         if manifest.max_tokens < tokenizer.num_special_tokens_in_pair + 2:

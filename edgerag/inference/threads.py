@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from edgerag.cores import usable_cores
+from edgerag.stopping import check_stop, current_stop
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -22,13 +23,23 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
 
     def map(self, call: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-        """Apply `call` to each item, many at a time; after the first error the others are not begun."""
+        """Apply `call` to each item, many at a time; after the first error the others are not begun.
+
+        Raises:
+            StoppedError: The caller's stop flag was set (`edgerag.stopping`); looked at before each item.
+        """
+        stop = current_stop()  # of this thread; the pool's have none
+
+        def do(item: _Item) -> _Result:
+            check_stop(stop)
+            return call(item)
+
         if len(items) < 2 or self._count == 1:
-            return [call(item) for item in items]
+            return [do(item) for item in items]
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="edgerag-inference")
-            futures = [self._pool.submit(call, item) for item in items]
+            futures = [self._pool.submit(do, item) for item in items]
         try:
             return [future.result() for future in futures]
         finally:

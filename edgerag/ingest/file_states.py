@@ -83,6 +83,8 @@ def _on_disk(path: str, size_bytes: int, mtime_ns: int) -> tuple[State, str]:
         return "gone", ""
     except OSError as error:
         return "unreadable", error.strerror or str(error)
+    except ValueError as error:  # a name that the locale's encoding cannot express
+        return "unreadable", str(error)
     return ("fresh" if (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns) else "changed"), ""
 
 

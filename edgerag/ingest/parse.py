@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest import formats
@@ -30,7 +31,7 @@ def parse_bytes(data: bytes, name: str, *, max_text_chars: int) -> ParsedDocumen
             `MemoryError`.
     """
     if not data or not data.strip(b"\x00\t\n\v\f\r \xef\xbb\xbf\xff\xfe"):
-        raise DocumentError("is empty")
+        raise DocumentError(coded("file.empty", "is empty"))
     source = Source(data=data, name=name, max_text_chars=max_text_chars)
     format_name = detect_format(data, name)
     try:
@@ -42,11 +43,16 @@ def parse_bytes(data: bytes, name: str, *, max_text_chars: int) -> ParsedDocumen
     except Exception as error:  # third-party parsers raise anything; one bad file must not end a run
         logger.debug("%s parser failed", format_name, exc_info=True)
         raise DocumentError(
-            f"could not be read as {format_name} ({type(error).__name__}: {error})",
-            hint="Open it in its own program and save it again.",
+            coded(
+                "file.unreadable_format",
+                "could not be read as {format} ({problem})",
+                format=format_name,
+                problem=f"{type(error).__name__}: {error}",
+            ),
+            hint=coded("hint.save_again", "Open it in its own program and save it again."),
         ) from error
     if not parsed.text.strip():
-        raise DocumentError("holds no text")
+        raise DocumentError(coded("file.no_text", "holds no text"))
     return parsed
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from edgerag.coded_text import coded, from_json
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.parse_messages import decode_document, read_frame, write_frame
@@ -173,7 +174,7 @@ class ParsePool:
             try:
                 result = self._parse_one(path, ended)
             except Exception as error:  # noqa: BLE001 (must end as a failed file, not hang the queue)
-                reason = f"could not be parsed ({type(error).__name__}: {error})"
+                reason = _unparsable(f"{type(error).__name__}: {error}")
                 result = _failure(path, DocumentError(reason))
             results.put(result)
 
@@ -186,8 +187,9 @@ class ParsePool:
             if frame is not None:
                 return _result(path, *frame)
             if is_timed_out:
-                hint = "Raise the setting `parse_timeout_s`."
-                return _failure(path, DocumentError(f"took longer than {self._timeout_s:g} s to parse", hint=hint))
+                reason = coded("file.timeout", "took longer than {seconds:g} s to parse", seconds=self._timeout_s)
+                hint = coded("hint.parse_timeout", "Raise the setting `parse_timeout_s`.")
+                return _failure(path, DocumentError(reason, hint=hint))
             # A used worker may have died for reasons of its own, or full of an earlier file: only a fresh one
             # that dies proves that it is this file.
             if is_fresh or problem:
@@ -212,7 +214,7 @@ class ParsePool:
         except OSError:
             return None, "", is_timed_out.is_set()
         except ValueError as error:
-            return None, f"could not be parsed ({error})", is_timed_out.is_set()
+            return None, _unparsable(error), is_timed_out.is_set()
         finally:
             timer.cancel()
         return frame, "", is_timed_out.is_set()
@@ -251,7 +253,7 @@ def _worker_command() -> list[str]:
     if getattr(sys, "frozen", False):
         return [sys.executable, WORKER_FLAG]
     if not sys.executable:
-        raise DocumentError("cannot be parsed: the path of the Python interpreter is unknown")
+        raise DocumentError(_unparsable("the path of the Python interpreter is unknown"))
     root = str(Path(__file__).resolve().parents[2])
     search_path = [entry for entry in sys.path if entry]
     if root not in search_path:
@@ -277,7 +279,7 @@ def _result(path: Path, header: dict[str, Any], body: bytes) -> ParsedFile:
         if header["ok"]:
             outcome = decode_document(header, body)
         else:
-            outcome = DocumentError(str(header["reason"]), hint=str(header["hint"]))
+            outcome = DocumentError(from_json(header["reason"]), hint=from_json(header["hint"]))
         return ParsedFile(
             path=path,
             outcome=outcome,
@@ -287,7 +289,7 @@ def _result(path: Path, header: dict[str, Any], body: bytes) -> ParsedFile:
             seconds=float(header["seconds"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        return _failure(path, DocumentError(f"could not be parsed (malformed answer: {error})"))
+        return _failure(path, DocumentError(_unparsable(f"malformed answer: {error}")))
 
 
 def _failure(path: Path, error: DocumentError) -> ParsedFile:
@@ -299,5 +301,13 @@ def _crash_reason(returncode: int | None) -> str:
         import signal
 
         with contextlib.suppress(ValueError):
-            return f"crashed its parser ({signal.Signals(-returncode).name})"
-    return f"crashed its parser (exit code {returncode})"
+            return _crash(signal.Signals(-returncode).name)
+    return _crash(f"exit code {returncode}")
+
+
+def _crash(how: str) -> str:
+    return coded("file.crashed", "crashed its parser ({how})", how=how)
+
+
+def _unparsable(problem: object) -> str:
+    return coded("file.unparsable", "could not be parsed ({problem})", problem=problem)

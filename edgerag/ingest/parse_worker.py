@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edgerag.errors import DocumentError
+from edgerag.coded_text import coded, to_json
+from edgerag.errors import DocumentError, os_reason
 from edgerag.ingest import limits
 from edgerag.ingest.parse import parse_bytes
 from edgerag.ingest.parse_messages import encode_document, read_frame, write_frame
@@ -37,7 +38,7 @@ def read_regular_file(path: str, max_file_bytes: int) -> tuple[bytes, os.stat_re
         with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor, not a path)
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise DocumentError("is not a regular file")
+                raise DocumentError(coded("file.not_regular", "is not a regular file"))
             if status.st_size > max_file_bytes:
                 raise _too_large(max_file_bytes)
             parts: list[bytes] = []
@@ -48,16 +49,23 @@ def read_regular_file(path: str, max_file_bytes: int) -> tuple[bytes, os.stat_re
                 if length_bytes > max_file_bytes:
                     raise _too_large(max_file_bytes)
     except FileNotFoundError as error:
-        raise DocumentError("does not exist any more") from error
+        raise DocumentError(coded("file.gone", "does not exist any more")) from error
     except PermissionError as error:
-        raise DocumentError("may not be read", hint="Check the file's permissions.") from error
+        raise DocumentError(
+            coded("file.denied", "may not be read"),
+            hint=coded("hint.file_permissions", "Check the file's permissions."),
+        ) from error
     except OSError as error:
-        raise DocumentError(f"could not be read ({error.strerror or error})") from error
+        problem = coded("file.os_error", "could not be read ({problem})", problem=os_reason(error))
+        raise DocumentError(problem) from error
     return (parts[0] if len(parts) == 1 else b"".join(parts)), status
 
 
 def _too_large(max_file_bytes: int) -> DocumentError:
-    return DocumentError(f"is larger than {max_file_bytes // 1024**2} MiB", hint="Raise the setting `max_file_mib`.")
+    return DocumentError(
+        coded("file.too_large", "is larger than {limit} MiB", limit=max_file_bytes // 1024**2),
+        hint=coded("hint.max_file", "Raise the setting `max_file_mib`."),
+    )
 
 
 def run_job(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -72,12 +80,14 @@ def run_job(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         fields, body = encode_document(parsed)
         header.update(fields, ok=True)
     except DocumentError as error:
-        header.update(ok=False, reason=str(error), hint=error.hint)
+        header.update(ok=False, reason=to_json(error.message), hint=to_json(error.hint))
     except MemoryError:
         header.update(
             ok=False,
-            reason=f"needs more than {job['memory_mib']} MiB of memory to be read",
-            hint="Raise the setting `parse_memory_mib`, or split the file.",
+            reason=to_json(
+                coded("file.memory", "needs more than {limit} MiB of memory to be read", limit=job["memory_mib"])
+            ),
+            hint=to_json(coded("hint.parse_memory", "Raise the setting `parse_memory_mib`, or split the file.")),
             retire=True,
         )
     header["seconds"] = time.monotonic() - started

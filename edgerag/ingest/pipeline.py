@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgerag.coded_text import coded
 from edgerag.config import Settings
 from edgerag.cores import usable_cores
 from edgerag.datatypes import FileFailed, IngestEvent, IngestSummary, ParsedDocument, ScannedFile
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 MOST_PARSE_WORKERS = 4
 """Embedding is the slower side: more parsers would only hold more texts in memory."""
-MISSING_SOURCE = "not found; its documents stay in the library but are not shown until it is back"
+MISSING_SOURCE = coded(
+    "file.missing_source", "not found; its documents stay in the library but are not shown until it is back"
+)
 
 
 def ingest(
@@ -191,7 +194,11 @@ def _new_document(
 
 
 def _reason(error: DocumentError) -> str:
-    return f"{str(error).rstrip('.')}. {error.hint}" if error.hint else str(error)
+    return (
+        coded("file.with_hint", "{reason}. {hint}", reason=error.message, hint=error.hint)
+        if error.hint
+        else error.message
+    )
 
 
 def _hash_file(path: Path) -> str:

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import FileFailed, ScannedFile
+from edgerag.errors import os_reason
 from edgerag.ingest.formats import FORMATS, format_by_name
 from edgerag.ingest.ignore import IGNORE_FILES, IgnoreRules, rules_above
 from edgerag.protocols import StopFlag
@@ -65,7 +67,7 @@ def _scan_source(source: str, stop: StopFlag) -> Iterator[ScannedFile | FileFail
     elif stat.S_ISREG(status.st_mode):
         yield ScannedFile(Path(source), status.st_size, status.st_mtime_ns)
     else:
-        yield FileFailed(source, "is neither a file nor a folder")
+        yield FileFailed(source, coded("file.neither", "is neither a file nor a folder"))
 
 
 def _scan_folder(root: str, stop: StopFlag) -> Iterator[ScannedFile | FileFailed]:
@@ -175,7 +177,7 @@ def _is_hidden(status: os.stat_result) -> bool:
 
 def _failed(path: str, error: OSError) -> FileFailed:
     if isinstance(error, FileNotFoundError):
-        return FileFailed(path, "does not exist")
+        return FileFailed(path, coded("file.missing", "does not exist"))
     if isinstance(error, PermissionError):
-        return FileFailed(path, "may not be read (check its permissions)")
-    return FileFailed(path, f"could not be read ({error.strerror or error})")
+        return FileFailed(path, coded("file.denied_check", "may not be read (check its permissions)"))
+    return FileFailed(path, coded("file.os_error", "could not be read ({problem})", problem=os_reason(error)))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, cast
 
 from edgerag import paths
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.inference.manifest import Pooling, Task
 from edgerag.models.store import check_name
@@ -59,9 +60,16 @@ class HubSource:
         """The revision is a commit; a tag or branch may point elsewhere tomorrow."""
         return _COMMIT.fullmatch(self.revision) is not None
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """In words."""
         revision = self.revision[:12] if self.is_pinned else self.revision
-        return f"hub repository {self.repository} at {revision}"
+        return coded(
+            "source.hub", "hub repository {repository} at {revision}", repository=self.repository, revision=revision
+        )
+
+    def __str__(self) -> str:
+        return str(self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,13 @@ class WheelSource:
     size_bytes: int
     files: tuple[SourceFile, ...]
 
+    @property
+    def told(self) -> str:
+        """In words."""
+        return coded("source.package", "package {package} {version}", package=self.package, version=self.version)
+
     def __str__(self) -> str:
-        return f"package {self.package} {self.version}"
+        return str(self.told)
 
 
 Source = HubSource | WheelSource
@@ -142,7 +155,7 @@ def find_entry(name: str) -> CatalogueEntry:
         hint = f"Did you mean {by_folded[near[0]].name}?"
     else:
         hint = f"Known: {', '.join(entries)}. Add others to {paths.config_dir() / USER_CATALOGUE_NAME}."
-    raise ModelError(f"No model called {name} is in the catalogue.", hint=hint)
+    raise ModelError(coded("pull.unknown", "No model called {name} is in the catalogue.", name=name), hint=hint)
 
 
 def read_catalogue(file: Path, *, is_user_file: bool = False) -> dict[str, CatalogueEntry]:

@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.inference.external_data import has_external_data
 from edgerag.inference.manifest import Manifest, ModelFile, Pooling, Task, hash_file
 from edgerag.models.gguf import read_gguf_header
 
+COMPLETE_HINT = coded("hint.complete", "A complete GGUF model is needed.")
 # What `general.type` and the architecture say of files that are no language model of their own.
 _NO_GENERATORS = {
-    "adapter": "an adapter for another model",
-    "mmproj": "the image part of another model",
-    "imatrix": "a table for quantising",
-    "vocab": "a vocabulary without weights",
+    "adapter": coded("gguf.adapter", "an adapter for another model"),
+    "mmproj": coded("gguf.image", "the image part of another model"),
+    "imatrix": coded("gguf.table", "a table for quantising"),
+    "vocab": coded("gguf.vocabulary", "a vocabulary without weights"),
 }
 
 
@@ -50,9 +52,11 @@ def describe_gguf(
     if header.architecture == "clip":
         kind = "mmproj"
     if kind in _NO_GENERATORS:
-        raise ModelError(f"{file.name} is {_NO_GENERATORS[kind]}.", hint="A complete GGUF model is needed.")
+        raise ModelError(
+            coded("gguf.kind", "{name} is {kind}.", name=file.name, kind=_NO_GENERATORS[kind]), hint=COMPLETE_HINT
+        )
     if not header.tokenizer_model or not header.vocab_size:
-        raise ModelError(f"{file.name} holds no tokenizer.", hint="A complete GGUF model is needed.")
+        raise ModelError(coded("gguf.no_tokenizer", "{name} holds no tokenizer.", name=file.name), hint=COMPLETE_HINT)
     return Manifest(
         name=name,
         task="generator",

@@ -8,7 +8,8 @@ import os
 import shutil
 from pathlib import Path
 
-from edgerag.errors import ModelError
+from edgerag.coded_text import coded
+from edgerag.errors import ModelError, os_reason
 from edgerag.protocols import StopFlag
 
 SPARE_BYTES = 64 * 2**20
@@ -32,9 +33,14 @@ def check_free_space(folder: Path, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes + SPARE_BYTES > free_bytes:
         raise DiskFullError(
-            f"{folder} has {free_bytes // 10**6} MB free, and "
-            f"{(needed_bytes + SPARE_BYTES) // 10**6 + 1} MB are needed.",
-            hint="Free some space, or name a folder on another disk in EDGERAG_MODELS.",
+            coded(
+                "pull.no_space",
+                "{folder} has {free} MB free, and {needed} MB are needed.",
+                folder=folder,
+                free=free_bytes // 10**6,
+                needed=(needed_bytes + SPARE_BYTES) // 10**6 + 1,
+            ),
+            hint=coded("hint.other_disk", "Free some space, or name a folder on another disk in EDGERAG_MODELS."),
         )
 
 
@@ -42,19 +48,22 @@ def disk_error(error: OSError, path: Path) -> ModelError:
     """Translate a failed write."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(
-            f"The disk is full: {path} could not be written.",
-            hint="Free some space; then run the command again.",
+            coded("pull.disk_full", "The disk is full: {path} could not be written.", path=path),
+            hint=coded("hint.free_again", "Free some space; then run the command again."),
         )
     return ModelError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        hint="Check the folder's permissions, or name another one in EDGERAG_MODELS.",
+        coded("pull.unwritable", "{path} cannot be written: {problem}.", path=path, problem=os_reason(error)),
+        hint=coded("hint.models_folder", "Check its permissions, or name another folder in EDGERAG_MODELS."),
     )
 
 
 def check_stop(stop: StopFlag | None) -> None:
     """Raise if the stop flag is set."""
     if stop is not None and stop.is_set():
-        raise StoppedError("The download was stopped.", hint="The same command continues it.")
+        raise StoppedError(
+            coded("pull.stopped", "The download was stopped."),
+            hint=coded("hint.continue", "The same command continues it."),
+        )
 
 
 def sync_folder(folder: Path) -> None:

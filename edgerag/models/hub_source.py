@@ -12,6 +12,7 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 from edgerag.models.catalogue import HubSource, SourceFile
 from edgerag.models.download import Remote
@@ -46,28 +47,50 @@ def locate_hub_file(source: HubSource, file: SourceFile, *, commit: str = "") ->
         found = huggingface_hub.get_hf_file_metadata(url, token=token or False, timeout=TIMEOUT_S)
     except errors.GatedRepoError as error:
         raise ModelError(
-            f"The {source} is open only to those who accepted its licence.",
-            hint="Accept it on the hub's page of the model, and set HF_TOKEN to a token of yours.",
+            coded("hub.gated", "The {source} is open only to those who accepted its licence.", source=source.told),
+            hint=coded(
+                "hint.accept_licence",
+                "Accept it on the hub's page of the model, and set HF_TOKEN to a token of yours.",
+            ),
         ) from error
     except errors.RepositoryNotFoundError as error:
-        raise ModelError(f"There is no {source}, or it is private.", hint="For a private one set HF_TOKEN.") from error
+        raise ModelError(
+            coded("hub.no_repository", "There is no {source}, or it is private.", source=source.told),
+            hint=coded("hint.token", "For a private one set HF_TOKEN."),
+        ) from error
     except (errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
         raise ModelError(
-            f"The {source} has no file {file.path}.",
-            hint="Correct the entry in models.toml, or update edgerag.",
+            coded("hub.no_file", "The {source} has no file {file}.", source=source.told, file=file.path),
+            hint=coded("hint.correct_entry", "Correct the entry in models.toml, or update edgerag."),
         ) from error
     except errors.OfflineModeIsEnabled as error:
-        raise ModelError("HF_HUB_OFFLINE forbids to ask a hub.", hint="Unset it for this command.") from error
+        raise ModelError(
+            coded("hub.offline", "HF_HUB_OFFLINE forbids to ask a hub."),
+            hint=coded("hint.unset", "Unset it for this command."),
+        ) from error
     except errors.HfHubHTTPError as error:
         raise ModelError(
-            f"The hub at {_host(url)} refuses {file.path}: {_first_line(error)}.",
-            hint="Try again later. HF_ENDPOINT names another hub.",
+            coded(
+                "hub.refuses",
+                "The hub at {host} refuses {file}: {problem}.",
+                host=_host(url),
+                file=file.path,
+                problem=_first_line(error),
+            ),
+            hint=coded("hint.hub_later", "Try again later. HF_ENDPOINT names another hub."),
         ) from error
     except Exception as error:
         # Its HTTP client, and with it the base of connection errors, changes from version to version.
         raise ModelError(
-            f"The hub at {_host(url)} does not answer: {_first_line(error)}.",
-            hint="Is this machine online? HF_ENDPOINT names another hub, HTTPS_PROXY a proxy.",
+            coded(
+                "hub.silent",
+                "The hub at {host} does not answer: {problem}.",
+                host=_host(url),
+                problem=_first_line(error),
+            ),
+            hint=coded(
+                "hint.hub_online", "Is this machine online? HF_ENDPOINT names another hub, HTTPS_PROXY a proxy."
+            ),
         ) from error
     finally:
         _hang_up()
@@ -75,9 +98,14 @@ def locate_hub_file(source: HubSource, file: SourceFile, *, commit: str = "") ->
     announced = etag if _SHA256.fullmatch(etag) else ""
     if file.sha256 and announced and announced != file.sha256:
         raise ModelError(
-            f"The hub offers another {file.path} than the catalogue means: "
-            f"its SHA-256 is {announced} instead of {file.sha256}.",
-            hint="Nothing was downloaded. Update edgerag, or pull from another hub.",
+            coded(
+                "hub.other_file",
+                "The hub offers another {file} than the catalogue means: its SHA-256 is {got} instead of {expected}.",
+                file=file.path,
+                got=announced,
+                expected=file.sha256,
+            ),
+            hint=coded("hint.other_hub", "Nothing was downloaded. Update edgerag, or pull from another hub."),
         )
     at = (found.commit_hash or "").lower() or revision
     remote = Remote(

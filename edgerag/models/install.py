@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgerag import paths
-from edgerag.errors import LibraryError, ModelError
+from edgerag.coded_text import coded
+from edgerag.errors import LibraryError, ModelError, os_reason
 from edgerag.inference.manifest import Manifest, hash_file, write_manifest
 from edgerag.models.disk import check_stop, disk_error, sync_folder
 from edgerag.models.store import InstalledModel, check_name, scan
@@ -102,7 +103,10 @@ def remove_model(name: str) -> bool:
     models, broken = scan()
     wanted = name.casefold()
     if any(model.bundled and model.name.casefold() == wanted for model in models):
-        raise ModelError(f"{name} is part of edgerag and cannot be removed.", hint="Nothing else needs to be done.")
+        raise ModelError(
+            coded("model.bundled", "{name} is part of edgerag and cannot be removed.", name=name),
+            hint=coded("hint.nothing", "Nothing else needs to be done."),
+        )
     folders = [model.folder for model in models if model.name.casefold() == wanted]
     folders += [folder.folder for folder in broken if folder.name.casefold() == wanted]
     folders = [folder for folder in folders if folder.parent != paths.BUNDLED_MODELS]
@@ -117,8 +121,13 @@ def remove_model(name: str) -> bool:
                 folder.replace(grave)
             except OSError as error:
                 raise ModelError(
-                    f"{folder} cannot be removed: {error.strerror or error}.",
-                    hint="Close what is using the model.",
+                    coded(
+                        "model.not_removed",
+                        "{folder} cannot be removed: {problem}.",
+                        folder=folder,
+                        problem=os_reason(error),
+                    ),
+                    hint=coded("hint.close_users", "Close what is using the model."),
                 ) from error
         shutil.rmtree(leftover, ignore_errors=True)
     return True
@@ -174,7 +183,12 @@ def _make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(
-            f"{folder} cannot be created: {error.strerror}.",
-            hint="Check its permissions, or name another folder in EDGERAG_MODELS.",
+            coded(
+                "model.folder_not_made",
+                "{folder} cannot be created: {problem}.",
+                folder=folder,
+                problem=os_reason(error),
+            ),
+            hint=coded("hint.models_folder", "Check its permissions, or name another folder in EDGERAG_MODELS."),
         ) from error
     return folder

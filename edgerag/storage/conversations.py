@@ -8,93 +8,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from edgerag.answers import Answer, AnswerSentence, Citation, Exchange, render_sentence
+from edgerag.answers import Answer, Citation, Exchange
+from edgerag.coded_text import coded, to_json
 from edgerag.datatypes import Document
 from edgerag.errors import LibraryError
 from edgerag.storage import lexical
 from edgerag.storage.checksums import row_checksum
 from edgerag.storage.sqlite import transaction, translated
 from edgerag.storage.turn_texts import snippet, storable, title_of
+from edgerag.storage.turns import (
+    CHECKED_TURN_COLUMNS,
+    CITATION_COLUMNS,
+    Conversation,
+    ConversationHit,
+    Turn,
+    citation_values,
+    turn_from_row,
+)
 
 if TYPE_CHECKING:
     from edgerag.storage.library import Library
 
 LONGEST_TITLE_CHARS = 200
-CHECKED_TURN_COLUMNS = "asked_at, question, rewritten, answer, sentences, abstained, model, degraded"
-CITATION_COLUMNS = (
-    "marker, document_id, path, title, format, content_hash, size_bytes, mtime_ns, page, heading, start_chars, "
-    "end_chars, quote"
-)
-DAMAGED = "storage: a part of this saved answer is damaged and was left out; run `edgerag verify`"
 _CONVERSATIONS = (
     "SELECT c.id, c.title, c.started_at, max(t.asked_at), count(t.id) FROM conversations AS c "
     "JOIN turns AS t ON t.conversation_id = c.id"
 )
 """In order of their last turn's id and not of its time: clocks are set back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    id: int
-    """Never used again after deletion."""
-    title: str
-    started_at: str
-    """ISO 8601, UTC; also `changed_at`."""
-    changed_at: str
-    num_turns: int
-    """At least 1: a conversation begins with the first saved answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A question with its answer, as it was when it was saved."""
-
-    id: int
-    conversation_id: int
-    ordinal: int
-    """Position in the conversation, from 1."""
-    asked_at: str
-    """ISO 8601, UTC."""
-    question: str
-    rewritten: str | None
-    """The stand-alone question that was searched; None where `question` was."""
-    sentences: tuple[AnswerSentence, ...]
-    citations: tuple[Citation, ...]
-    """Their documents are as they were then; the library may have lost or changed them since."""
-    abstained: bool
-    model: str | None
-    """Generator's name; None for an extractive answer."""
-    degraded: tuple[str, ...]
-    seconds: float
-    """How long the answer took."""
-
-    @property
-    def text(self) -> str:
-        """The answer as a person reads it: markers in brackets, unsupported sentences flagged."""
-        return " ".join(render_sentence(sentence) for sentence in self.sentences)
-
-    @property
-    def exchange(self) -> Exchange:
-        """What a follow-up may refer to."""
-        return Exchange(self.rewritten or self.question, supported_text(self.sentences))
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationHit:
-    conversation: Conversation
-    turn: Turn | None
-    """The turn that fits best; None where only the title fits."""
-    snippet: str
-    """The part of its question and answer where the query's words stand, on one line; empty without a turn."""
-
-
-def supported_text(sentences: Sequence[AnswerSentence]) -> str:
-    """What of an answer stands in the documents, without markers."""
-    return " ".join(sentence.text for sentence in sentences if sentence.is_supported)
 
 
 class Conversations:
@@ -127,7 +70,8 @@ class Conversations:
         rows = self._library.rows(f"{_CONVERSATIONS} WHERE c.id = ? GROUP BY c.id", (conversation_id,))
         if not rows:
             raise LibraryError(
-                f"The library has no conversation {conversation_id}.", hint="`edgerag conversations list` lists all."
+                coded("library.no_conversation", "The library has no conversation {number}.", number=conversation_id),
+                hint=coded("hint.list_conversations", "`edgerag conversations list` lists all."),
             )
         return Conversation(*rows[0])
 
@@ -147,6 +91,11 @@ class Conversations:
             LibraryError: There is no such conversation.
         """
         return [turn.exchange for turn in self.turns(conversation_id)[-top_k:]]
+
+    def questions(self, top_k: int) -> list[str]:
+        """The questions that were asked last, each once, the latest last."""
+        sql = "SELECT question FROM turns GROUP BY question ORDER BY max(id) DESC LIMIT ?"
+        return [str(row[0]) for row in reversed(self._library.rows(sql, (top_k,)))]
 
     def search(self, query: str, top_k: int = 20) -> list[ConversationHit]:
         """Conversations whose title holds the query, then those with a turn whose question or answer holds its words.
@@ -184,7 +133,7 @@ class Conversations:
             values,
         )
         citations = self._citations([row[0] for row in rows])
-        return [_turn(row, *citations.get(row[0], ((), False))) for row in rows]
+        return [turn_from_row(row, *citations.get(row[0], ((), False))) for row in rows]
 
     def _citations(self, turn_ids: Sequence[int]) -> dict[int, tuple[tuple[Citation, ...], bool]]:
         """The sound citations of each turn, and whether one of them is damaged."""
@@ -219,8 +168,10 @@ class Conversations:
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         plain = " ".join(sentence.text for sentence in answer.sentences)
-        sentences = json.dumps([[s.text, list(s.markers), s.reason] for s in answer.sentences], ensure_ascii=False)
-        degraded = json.dumps(list(answer.degraded), ensure_ascii=False)
+        sentences = json.dumps(
+            [[s.text, list(s.markers), to_json(s.reason)] for s in answer.sentences], ensure_ascii=False
+        )
+        degraded = json.dumps([to_json(note) for note in answer.degraded], ensure_ascii=False)
         abstained, model = int(answer.abstained), answer.model
         question = storable(answer.question)
         rewritten = storable(answer.rewritten) if answer.rewritten is not None else None
@@ -234,7 +185,12 @@ class Conversations:
                 conversation_id = int(cursor.lastrowid or 0)
             elif not connection.execute("SELECT 1 FROM conversations WHERE id = ?", (conversation_id,)).fetchone():
                 raise LibraryError(
-                    f"Conversation {conversation_id} was deleted meanwhile.", hint="Ask again to begin a new one."
+                    coded(
+                        "library.conversation_deleted",
+                        "Conversation {number} was deleted meanwhile.",
+                        number=conversation_id,
+                    ),
+                    hint=coded("hint.ask_again", "Ask again to begin a new one."),
                 )
             cursor = connection.execute(
                 f"INSERT INTO turns (conversation_id, ordinal, seconds, checksum, {CHECKED_TURN_COLUMNS}) "
@@ -250,7 +206,7 @@ class Conversations:
             )
             turn_id = int(cursor.lastrowid or 0)
             for citation in answer.citations:
-                values = _citation_values(citation)
+                values = citation_values(citation)
                 connection.execute(
                     f"INSERT INTO turn_citations (turn_id, checksum, {CITATION_COLUMNS}) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -297,49 +253,6 @@ class Conversations:
         finally:
             with translated(self._library.path):
                 connection.execute("PRAGMA secure_delete = OFF")
-
-
-def _turn(row: Sequence[Any], citations: tuple[Citation, ...], is_damaged: bool) -> Turn:
-    turn_id, conversation_id, ordinal, seconds, checksum, *fields = row
-    asked_at, question, rewritten, _, sentences, abstained, model, degraded = fields
-    if row_checksum(*fields) != checksum:
-        return Turn(
-            turn_id, conversation_id, ordinal, asked_at, str(question), None, (), (), False, None, (DAMAGED,), seconds
-        )
-    notes = tuple(json.loads(degraded))
-    return Turn(
-        id=turn_id,
-        conversation_id=conversation_id,
-        ordinal=ordinal,
-        asked_at=asked_at,
-        question=question,
-        rewritten=rewritten,
-        sentences=tuple(AnswerSentence(text, tuple(marks), reason) for text, marks, reason in json.loads(sentences)),
-        citations=citations,
-        abstained=bool(abstained),
-        model=model,
-        degraded=(*notes, DAMAGED) if is_damaged else notes,
-        seconds=seconds,
-    )
-
-
-def _citation_values(citation: Citation) -> tuple[Any, ...]:
-    document = citation.document
-    return (
-        citation.marker,
-        document.id,
-        document.path,
-        document.title,
-        document.format,
-        document.content_hash,
-        document.size_bytes,
-        document.mtime_ns,
-        citation.page,
-        citation.heading,
-        citation.start_chars,
-        citation.end_chars,
-        citation.quote,
-    )
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -16,6 +16,8 @@ BLOCK_ROWS = 65_536
 """Rows compared at a time: a copy that BLAS might make stays below 100 MB at 384 dimensions."""
 COMPACT_SHARE = 0.2
 """Share of dead rows above which the rest is copied together."""
+GATHER_SHARE = 0.2
+"""Share of wanted rows below which copying them together is quicker than comparing with all."""
 SCORE_DECIMALS = 6
 """Equal embeddings in different rows differ in the last bits of their score; rounded they tie, and the id decides."""
 
@@ -69,16 +71,25 @@ class VectorTable:
             alive = np.concatenate([alive, np.ones(num_new, dtype=np.bool_)])
         return VectorTable(id_buffer[: num_old + num_new], alive, id_buffer, buffer)
 
-    def search(self, query: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids and cosines of the best rows, best first, equal ones in order of id."""
-        num_rows = len(self.ids)
+    def search(
+        self, query: NDArray[np.float32], top_k: int, within: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and cosines of the best rows, best first, equal ones in order of id.
+
+        Args:
+            within: Only these ids, ascending; None: all.
+        """
+        rows = self.alive if within is None else self.alive & is_in(self.ids, within)
+        num_rows, num_wanted = len(self.ids), int(np.count_nonzero(rows))
+        if within is not None and num_wanted < num_rows * GATHER_SHARE:
+            chosen = np.flatnonzero(rows)
+            return best_first(self.ids[chosen], self.buffer[chosen] @ query, min(top_k, num_wanted))
         scores = np.empty(num_rows, dtype=np.float32)
         for start in range(0, num_rows, BLOCK_ROWS):
             end = min(start + BLOCK_ROWS, num_rows)
             np.matmul(self.buffer[start:end], query, out=scores[start:end])
-        scores[~self.alive] = -np.inf
-        num_live = int(np.count_nonzero(self.alive))
-        return best_first(self.ids, scores, min(top_k, num_live))
+        scores[~rows] = -np.inf
+        return best_first(self.ids, scores, min(top_k, num_wanted))
 
 
 def best_first(

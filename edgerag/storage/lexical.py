@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgerag.datatypes import Hit, embedded_text
-from edgerag.scripts import lexical_tokens_text
+from edgerag.scripts import has_cjk, lexical_tokens_text
+from edgerag.storage.document_scope import CHUNKS_OF, ids_json
 from edgerag.storage.sqlite import Connection
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ SMALL_LIBRARY = 200
 FTS_TERM_LIMIT = 32
 """Of a long question the rarest terms are searched."""
 ID_BATCH = 500
+BEGINNING_MARK = "*"
+"""Behind a term: it stands for all words that begin with it. No word of a query holds one."""
+SHORTEST_BEGINNING = 3
+"""Letters. What begins with two takes 5 ms to count in 15,000 chunks and is too common anyway."""
+SHORTEST_LONE_BEGINNING = 2
+"""The same, of a query's only word: something should be found soon."""
+MOST_CUT = 6
+"""Letters that may be cut off an unfinished word: `organizatio` is searched as `organ`, the stem of all its kin."""
 
 # What unicode61 takes for a word: letters and digits; the underscore separates.
 _WORD = re.compile(r"[^\W_]+")
@@ -37,6 +46,8 @@ class LexicalOutcome:
     """Searched, rarest first."""
     dropped: tuple[str, ...]
     """Left out because they are too common here."""
+    is_plain: bool = True
+    """False: words that begin with the last one were searched though the library has that one too."""
 
 
 def add_rows(connection: Connection, rows: Iterable[tuple[int, str]]) -> None:
@@ -126,11 +137,21 @@ def query_terms(query: str) -> list[str]:
     return list(dict.fromkeys(word.lower() for word in (*_WORD.findall(text), *_COMPOUND.findall(text))))
 
 
-def search(library: Library, query: str, top_k: int, *, num_chunks: int) -> LexicalOutcome:
+def search(
+    library: Library,
+    query: str,
+    top_k: int,
+    *,
+    num_chunks: int,
+    document_ids: Sequence[int] | None = None,
+    is_typing: bool = False,
+) -> LexicalOutcome:
     """The best chunks by bm25 (k1 = 1.2, b = 0.75, as FTS5 has them built in).
 
     Args:
         num_chunks: In the library; what a term's share is measured against.
+        document_ids: Only chunks of these; None: of all. What a term weighs is the same for either.
+        is_typing: The last word may be unfinished: it also stands for the words that begin with it.
 
     Returns:
         Hits with negated bm25 as score, best first; equal scores in order of id.
@@ -140,18 +161,59 @@ def search(library: Library, query: str, top_k: int, *, num_chunks: int) -> Lexi
         return LexicalOutcome([], (), ())
     limit = num_chunks if num_chunks <= SMALL_LIBRARY else int(num_chunks * COMMON_SHARE)
     frequencies = {term: _frequency(library, term, limit + 1) for term in terms}
-    present = [term for term in terms if frequencies[term]]
+    word = unfinished_word(query) if is_typing else ""
+    if word:
+        longer = _known_beginning(library, word, limit + 1)
+        frequencies |= {term: number for term, number in longer.items() if number > frequencies[word]}
+    present = [term for term in frequencies if frequencies[term]]
     kept = [term for term in present if frequencies[term] <= limit] or present
     kept = sorted(kept, key=lambda term: frequencies[term])[:FTS_TERM_LIMIT]
-    dropped = tuple(term for term in present if term not in kept)
-    if not kept:
-        return LexicalOutcome([], (), ())
-    sql = (
-        "SELECT rowid, -bm25(chunk_fts) FROM chunk_fts WHERE chunk_fts MATCH ? ORDER BY bm25(chunk_fts), rowid LIMIT ?"
-    )
-    rows = library.rows(sql, (" OR ".join(map(_quoted, kept)), top_k))
-    hits = [Hit(int(row[0]), float(row[1]), rank) for rank, row in enumerate(rows, start=1)]
-    return LexicalOutcome(hits, tuple(kept), dropped)
+    dropped = [term for term in present if term not in kept and not term.endswith(BEGINNING_MARK)]
+    hits = _search_terms(library, kept, top_k, document_ids)
+    if not hits and dropped and document_ids is not None:
+        # All that is telling in the library stands elsewhere: among these documents only the common words are left.
+        kept, dropped = dropped[:FTS_TERM_LIMIT], kept
+        hits = _search_terms(library, kept, top_k, document_ids)
+    is_plain = not word or not frequencies[word] or not any(term.endswith(BEGINNING_MARK) for term in kept)
+    return LexicalOutcome(hits, tuple(kept), tuple(dropped), is_plain)
+
+
+def _search_terms(library: Library, terms: Sequence[str], top_k: int, document_ids: Sequence[int] | None) -> list[Hit]:
+    if not terms:
+        return []
+    sql = "SELECT rowid, -bm25(chunk_fts) FROM chunk_fts WHERE chunk_fts MATCH ?"
+    values: list[object] = [" OR ".join(map(_quoted, terms))]
+    if document_ids is not None:
+        # The plus keeps SQLite from asking FTS5 for one chunk after the other.
+        sql += f" AND +rowid IN ({CHUNKS_OF})"
+        values.append(ids_json(document_ids))
+    rows = library.rows(f"{sql} ORDER BY bm25(chunk_fts), rowid LIMIT ?", (*values, top_k))
+    return [Hit(int(row[0]), float(row[1]), rank) for rank, row in enumerate(rows, start=1)]
+
+
+def unfinished_word(query: str) -> str:
+    """The word at the very end of a query, which more letters may follow, as `query_terms` has it; mostly empty.
+
+    Of Chinese, Japanese and Korean only a lone character is one: the bigrams of a longer run are whole terms.
+    """
+    words = _WORD.findall(lexical_tokens_text(query)) if query[-1:].isalnum() else []
+    word = words[-1].lower() if words else ""
+    if has_cjk(word):
+        return word if len(word) == 1 else ""
+    return word if len(word) >= (SHORTEST_BEGINNING if len(words) > 1 else SHORTEST_LONE_BEGINNING) else ""
+
+
+def _known_beginning(library: Library, word: str, cap: int) -> dict[str, int]:
+    """The longest beginning of a word that any word of the library has, marked, and its number of chunks.
+
+    Letters are cut because the index holds stems: `dredgin` begins none of them, `dredg` does.
+    """
+    shortest = min(len(word), max(SHORTEST_BEGINNING, len(word) - MOST_CUT))
+    for length in range(len(word), shortest - 1, -1):
+        beginning = word[:length] + BEGINNING_MARK
+        if frequency := _frequency(library, beginning, cap):
+            return {beginning: frequency}
+    return {}
 
 
 def term_scores(library: Library, terms: Sequence[str], chunk_ids: Sequence[int]) -> dict[int, dict[str, float]]:
@@ -193,4 +255,5 @@ def _frequency(library: Library, term: str, cap: int) -> int:
 
 def _quoted(term: str) -> str:
     # A quoted string is never an operator, a column filter or a syntax error in FTS5's query language.
-    return '"' + term.replace('"', '""') + '"'
+    word = term.removesuffix(BEGINNING_MARK)
+    return '"' + word.replace('"', '""') + '"' + (" *" if word != term else "")

@@ -12,12 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from edgerag.coded_text import coded, from_json
 from edgerag.datatypes import Chunk, Document, Heading, PageSpan
-from edgerag.errors import LibraryError
+from edgerag.errors import LibraryError, os_reason
 from edgerag.storage.checksums import chunk_checksum, document_checksum
 from edgerag.storage.locks import WriterLock
-from edgerag.storage.migrations import SCHEMA_VERSION, check_version, migrate
-from edgerag.storage.sqlite import Connection, connect, set_journal, translated
+from edgerag.storage.migrations import OTHER_FOLDER_HINT, SCHEMA_VERSION, check_version, migrate
+from edgerag.storage.sqlite import Connection, connect, set_journal, transaction, translated
 
 if TYPE_CHECKING:
     from edgerag.storage.writer import LibraryWriter
@@ -26,7 +27,7 @@ DATABASE_NAME = "library.db"
 INDEX_FOLDER = "index"
 MIGRATION_WAIT_S = 10.0
 """Two programs that are started at once may both find an older library: one of them waits for the other."""
-VERIFY_HINT = "`edgerag verify` lists every damaged row; adding the file again repairs it."
+VERIFY_HINT = coded("hint.verify_row", "`edgerag verify` lists every damaged row; adding the file again repairs it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,15 @@ class Library:
         library = cls(folder)
         if not library.path.exists():
             if not create:
-                raise LibraryError(f"There is no library at {folder}.", hint="`edgerag add PATH` starts one.")
+                raise LibraryError(
+                    coded("library.none", "There is no library at {folder}.", folder=folder),
+                    hint=coded("hint.start_library", "`edgerag add PATH` starts one."),
+                )
             _make_folder(folder)
         elif not library.path.is_file():
-            raise LibraryError(f"{library.path} is not a file.", hint="Choose another folder with --library.")
+            raise LibraryError(
+                coded("library.no_file", "{path} is not a file.", path=library.path), hint=OTHER_FOLDER_HINT
+            )
         else:
             connection = library.connection()
             if check_version(connection, library.path) == SCHEMA_VERSION:
@@ -122,7 +128,10 @@ class Library:
     def connection(self) -> Connection:
         """This thread's connection."""
         if self._is_closed:
-            raise LibraryError(f"{self.path} has been closed.", hint="Open the library again.")
+            raise LibraryError(
+                coded("library.closed", "{path} has been closed.", path=self.path),
+                hint=coded("hint.reopen", "Open the library again."),
+            )
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = connect(self.path)
@@ -182,6 +191,28 @@ class Library:
         tables = ("sources", "documents", "chunks", "embeddings", "failures", "conversations")
         return {table: int(self.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
 
+    def unfinished_since(self) -> float | None:
+        """When a run began that read files and did not come to its end, in s since the epoch.
+
+        None where there is none, and while one is under way, here or in another process. The next `sync` goes on.
+        """
+        rows = self.rows("SELECT value FROM meta WHERE name = 'unfinished_since'")
+        if not rows:
+            return None
+        lock = WriterLock(self.folder)
+        try:
+            lock.acquire()
+        except LibraryError:
+            return None
+        lock.release()
+        return float(rows[0][0])
+
+    def forget_unfinished(self) -> None:
+        """Let `unfinished_since` be None: the run has ended, or nobody wants to go on with it."""
+        if self.rows("SELECT 1 FROM meta WHERE name = 'unfinished_since'"):
+            with transaction(self.connection(), self.path):
+                self.connection().execute("DELETE FROM meta WHERE name = 'unfinished_since'")
+
     def sources(self) -> list[Source]:
         return [Source(*row) for row in self.rows("SELECT id, path, added_at FROM sources ORDER BY path")]
 
@@ -192,8 +223,22 @@ class Library:
 
     def failures(self) -> dict[str, Failure]:
         """Every recorded failure by its path."""
-        sql = "SELECT path, source_id, reason, size_bytes, mtime_ns, recipe FROM failures ORDER BY path"
-        return {row[0]: Failure(*row) for row in self.rows(sql)}
+        sql = "SELECT path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason FROM failures ORDER BY path"
+        found: dict[str, Failure] = {}
+        for path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason in self.rows(sql):
+            told = from_json(json.loads(coded_reason)) if coded_reason else reason
+            found[path] = Failure(path, source_id, told, size_bytes, mtime_ns, recipe)
+        return found
+
+    def documents(self) -> list[Document]:
+        """Every document, by path."""
+        sql = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents ORDER BY path"
+        return [Document(*row) for row in self.rows(sql)]
+
+    def chunk_spans(self, document_id: int) -> list[tuple[int, int]]:
+        """Where each chunk of a document begins and ends in its text, in code points, in order."""
+        sql = "SELECT start_chars, end_chars FROM chunks WHERE document_id = ? ORDER BY ordinal"
+        return [(row[0], row[1]) for row in self.rows(sql, (document_id,))]
 
     def find_document(self, name: str) -> Document:
         """Find a document by id, path, or the end of a path that only one document has.
@@ -213,8 +258,20 @@ class Library:
             return Document(*rows[0])
         if rows:
             listed = ", ".join(str(row[1]) for row in rows[:5])
-            raise LibraryError(f"{len(rows)} documents are called {name}: {listed}.", hint="Give more of the path.")
-        raise LibraryError(f"The library has no document {name}.", hint="`edgerag status --documents` lists all.")
+            raise LibraryError(
+                coded(
+                    "library.ambiguous",
+                    "{number} documents are called {name}: {listed}.",
+                    number=len(rows),
+                    name=name,
+                    listed=listed,
+                ),
+                hint=coded("hint.more_path", "Give more of the path."),
+            )
+        raise LibraryError(
+            coded("library.no_document", "The library has no document {name}.", name=name),
+            hint=coded("hint.list_documents", "`edgerag status --documents` lists all."),
+        )
 
     def document_text(self, document_id: int) -> StoredText:
         """The parsed text with its pages and headings.
@@ -228,13 +285,16 @@ class Library:
         )
         rows = self.rows(sql, (document_id,))
         if not rows:
-            raise LibraryError(f"The library has no document {document_id}.")
+            raise LibraryError(coded("library.no_document", "The library has no document {name}.", name=document_id))
         document = Document(*rows[0][:7])
         pages, headings, warnings, text_zlib, checksum = rows[0][7:]
         if checksum != document_checksum(
             document.path, document.title, document.content_hash, pages, headings, warnings, text_zlib
         ):
-            raise LibraryError(f"The stored text of {document.path} is damaged.", hint=VERIFY_HINT)
+            raise LibraryError(
+                coded("library.damaged_text", "The stored text of {path} is damaged.", path=document.path),
+                hint=VERIFY_HINT,
+            )
         return StoredText(
             document,
             zlib.decompress(text_zlib).decode("utf-8"),
@@ -275,6 +335,11 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LibraryError(
-            f"The library folder {folder} cannot be made: {error.strerror}.",
-            hint="Choose another with --library.",
+            coded(
+                "library.cannot_make",
+                "The library folder {folder} cannot be made: {problem}.",
+                folder=folder,
+                problem=os_reason(error),
+            ),
+            hint=OTHER_FOLDER_HINT,
         ) from error

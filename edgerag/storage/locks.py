@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from edgerag.errors import LibraryError
+from edgerag.coded_text import coded
+from edgerag.errors import LibraryError, os_reason
 
 LOCK_NAME = "writer.lock"
 POLL_S = 0.05
@@ -31,21 +32,41 @@ class WriterLock:
             LibraryError: Another process (or another part of this one) holds it after `timeout_s`.
         """
         if self._descriptor is not None:
-            raise LibraryError("This library is already being written by this program.", hint="Wait for it to end.")
+            raise LibraryError(
+                coded("library.busy_here", "This library is already being written by this program."),
+                hint=coded("hint.wait", "Wait for it to end."),
+            )
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         except OSError as error:
             raise LibraryError(
-                f"{self._path} cannot be written: {error.strerror}.", hint="Check the folder's permissions."
+                coded(
+                    "library.lock_file",
+                    "{path} cannot be written: {problem}.",
+                    path=self._path,
+                    problem=os_reason(error),
+                ),
+                hint=coded("hint.folder_permissions", "Check the folder's permissions."),
             ) from error
         deadline = time.monotonic() + timeout_s
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
                 owner = _read_owner(descriptor)
+                folder = self._path.parent
                 os.close(descriptor)
                 raise LibraryError(
-                    f"Another process{owner} is writing to {self._path.parent}.",
-                    hint="Searching works meanwhile; run this command again when the other has finished.",
+                    coded(
+                        "library.busy_process",
+                        "Another process (process {owner}) is writing to {folder}.",
+                        owner=owner,
+                        folder=folder,
+                    )
+                    if owner
+                    else coded("library.busy", "Another process is writing to {folder}.", folder=folder),
+                    hint=coded(
+                        "hint.search_meanwhile",
+                        "Searching works meanwhile; run this command again when the other has finished.",
+                    ),
                 )
             time.sleep(POLL_S)
         self._descriptor = descriptor
@@ -73,11 +94,11 @@ class WriterLock:
         self.release()
 
 
-def _read_owner(descriptor: int) -> str:
+def _read_owner(descriptor: int) -> int:
     with contextlib.suppress(OSError, ValueError):
         os.lseek(descriptor, OWNER_OFFSET, os.SEEK_SET)
-        return f" (process {int(os.read(descriptor, 20))})"
-    return ""
+        return int(os.read(descriptor, 20))
+    return 0
 
 
 if sys.platform == "win32":

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.errors import LibraryError
 from edgerag.storage.sqlite import PAGE_SIZE, Connection, set_journal, translated
 
 APPLICATION_ID = 0x45524147
 """`ERAG`, in the header of every library: tells our database from any other SQLite file."""
+
+OTHER_FOLDER_HINT = coded("hint.other_library", "Choose another folder with --library.")
 
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -159,6 +162,11 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "0003_coded_reasons",
+        # The reason as JSON that keeps its code and values, for interfaces in other languages; NULL in older rows.
+        ("ALTER TABLE failures ADD COLUMN coded_reason TEXT",),
+    ),
 )
 SCHEMA_VERSION = len(STEPS)
 """Stored as `PRAGMA user_version`, so that opening a current library needs no migration code."""
@@ -175,11 +183,19 @@ def check_version(connection: Connection, path: Path) -> int:
         application = int(connection.execute("PRAGMA application_id").fetchone()[0])
         num_tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     if num_tables and application != APPLICATION_ID:
-        raise LibraryError(f"{path} is not an edgerag library.", hint="Choose another folder with --library.")
+        raise LibraryError(
+            coded("library.foreign", "{path} is not an edgerag library.", path=path), hint=OTHER_FOLDER_HINT
+        )
     if version > SCHEMA_VERSION:
         raise LibraryError(
-            f"{path} was written by a newer edgerag (schema {version}; this one knows {SCHEMA_VERSION}).",
-            hint="Update edgerag. Nothing was changed.",
+            coded(
+                "library.newer",
+                "{path} was written by a newer edgerag (schema {version}; this one knows {known}).",
+                path=path,
+                version=version,
+                known=SCHEMA_VERSION,
+            ),
+            hint=coded("hint.update_unchanged", "Update edgerag. Nothing was changed."),
         )
     return version
 

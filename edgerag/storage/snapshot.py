@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgerag.coded_text import coded
 from edgerag.errors import StaleIndexError
 from edgerag.protocols import StopFlag
 from edgerag.storage.exact_scan import best_first, is_in
@@ -27,7 +28,8 @@ ADD_ROWS = 2_000
 """Vectors added between two looks at the stop flag: about half a second."""
 SEED = 100
 SUFFIX = ".hnsw"
-REBUILD_HINT = "Run `edgerag rebuild`; until then every vector is compared."
+DISK_HINT = coded("hint.check_disk", "Check the disk.")
+REBUILD_HINT = coded("hint.rebuild", "Run `edgerag rebuild`; until then every vector is compared.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def import_hnswlib() -> Any:
         import hnswlib  # deferred: libraries below the threshold never need it
     except (ImportError, OSError) as error:
         raise StaleIndexError(
-            f"hnswlib cannot be imported ({error})", hint="Install it, or live with slower vector search."
+            coded("index.no_hnswlib", "hnswlib cannot be imported ({problem})", problem=error),
+            hint=coded("hint.install_hnswlib", "Install it, or live with slower vector search."),
         ) from error
     return hnswlib
 
@@ -121,27 +124,37 @@ def load_snapshot(
         StaleIndexError: Missing, damaged, of another model, or hnswlib is unusable.
     """
     if record.dim != dim or record.fingerprint != fingerprint:
-        raise StaleIndexError("the snapshot belongs to another embedding model", hint=REBUILD_HINT)
+        raise StaleIndexError(
+            coded("index.other_model", "the snapshot belongs to another embedding model"), hint=REBUILD_HINT
+        )
     if Path(record.file_name).name != record.file_name:
-        raise StaleIndexError("the snapshot's recorded name is not a file name", hint=REBUILD_HINT)
+        raise StaleIndexError(
+            coded("index.no_name", "the snapshot's recorded name is not a file name"), hint=REBUILD_HINT
+        )
     path = folder / record.file_name
     hnswlib = import_hnswlib()
     try:
         before = _identity(path)
         if hash_file(path) != record.sha256:
-            raise StaleIndexError("the snapshot is damaged: its hash is not the recorded one", hint=REBUILD_HINT)
+            raise StaleIndexError(
+                coded("index.damaged", "the snapshot is damaged: its hash is not the recorded one"), hint=REBUILD_HINT
+            )
         index = hnswlib.Index(space="ip", dim=dim)
         index.load_index(str(path), max_elements=max(capacity, record.num_vectors))
         after = _identity(path)
     except FileNotFoundError as error:
-        raise StaleIndexError("the snapshot's file is missing", hint=REBUILD_HINT) from error
+        raise StaleIndexError(coded("index.missing", "the snapshot's file is missing"), hint=REBUILD_HINT) from error
     except (OSError, RuntimeError, MemoryError) as error:
-        raise StaleIndexError(f"the snapshot cannot be read ({error})", hint=REBUILD_HINT) from error
+        raise StaleIndexError(
+            coded("index.unreadable", "the snapshot cannot be read ({problem})", problem=error), hint=REBUILD_HINT
+        ) from error
     if before != after:
-        raise StaleIndexError("the snapshot changed while it was read", hint=REBUILD_HINT)
+        raise StaleIndexError(coded("index.changed", "the snapshot changed while it was read"), hint=REBUILD_HINT)
     labels = np.sort(np.array(index.get_ids_list(), dtype=np.int64))
     if len(labels) != record.num_vectors or (len(labels) and int(labels[-1]) != record.max_chunk_id):
-        raise StaleIndexError("the snapshot does not hold what was recorded", hint=REBUILD_HINT)
+        raise StaleIndexError(
+            coded("index.other_content", "the snapshot does not hold what was recorded"), hint=REBUILD_HINT
+        )
     index.set_ef(ef)  # `load_index` resets it to 10
     return Snapshot(record, index, labels)
 
@@ -194,17 +207,25 @@ def write_snapshot(folder: Path, index: Any, *, fingerprint: str, dim: int) -> S
         expected_bytes = int(index.index_file_size())
         if temporary.stat().st_size != expected_bytes:
             raise StaleIndexError(
-                f"a snapshot of {expected_bytes // 2**20 + 1} MiB could not be written; is the disk full?",
-                hint="Free some space, then run `edgerag rebuild`.",
+                coded(
+                    "index.disk_full",
+                    "a snapshot of {size} MiB could not be written; is the disk full?",
+                    size=expected_bytes // 2**20 + 1,
+                ),
+                hint=coded("hint.free_rebuild", "Free some space, then run `edgerag rebuild`."),
             )
         digest = hash_file(temporary)
         _to_disk(temporary)
         if hash_file(temporary) != digest:
-            raise StaleIndexError("the snapshot reads differently than it was written", hint="Check the disk.")
+            raise StaleIndexError(
+                coded("index.bad_disk", "the snapshot reads differently than it was written"), hint=DISK_HINT
+            )
         temporary.replace(path)
         _sync_folder(folder)
     except (OSError, RuntimeError) as error:
-        raise StaleIndexError(f"the snapshot could not be written ({error})", hint="Check the disk.") from error
+        raise StaleIndexError(
+            coded("index.unwritable", "the snapshot could not be written ({problem})", problem=error), hint=DISK_HINT
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

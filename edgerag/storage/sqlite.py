@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.errors import LibraryError
 
 WAL_SAFE_VERSION = (3, 51, 3)
@@ -103,26 +104,36 @@ def translated(path: Path) -> Iterator[None]:
         message, text = str(error), str(error).lower()
         if "full" in text:
             raise LibraryError(
-                f"The disk is full: {path} could not be written.",
-                hint="Free some space and run the command again; what was committed before is safe.",
+                coded("library.disk_full", "The disk is full: {path} could not be written.", path=path),
+                hint=coded(
+                    "hint.free_space", "Free some space and run the command again; what was committed before is safe."
+                ),
             ) from error
         if "locked" in text or "busy" in text:
             raise LibraryError(
-                f"{path} is locked by another program.", hint="Wait until it has finished, or end it."
+                coded("library.locked", "{path} is locked by another program.", path=path),
+                hint=coded("hint.wait_other", "Wait until it has finished, or end it."),
             ) from error
         if "readonly" in text or "read-only" in text:
             raise LibraryError(
-                f"{path} cannot be written.", hint="Check the permissions of the file and its folder."
+                coded("library.read_only", "{path} cannot be written.", path=path),
+                hint=coded("hint.permissions", "Check the permissions of the file and its folder."),
             ) from error
         if "unable to open" in text:
             raise LibraryError(
-                f"{path} cannot be opened.",
-                hint="Check that the folder exists and that you may read and write it.",
+                coded("library.cannot_open", "{path} cannot be opened.", path=path),
+                hint=coded("hint.folder_access", "Check that the folder exists and that you may read and write it."),
             ) from error
         if "malformed" in text or "not a database" in text or "disk i/o" in text or "corrupt" in text:
             raise LibraryError(
-                f"{path} is damaged: {message}.",
-                hint="`edgerag verify` says what is lost; restore a backup, or move the folder away and add the "
-                "sources again.",
+                coded("library.damaged", "{path} is damaged: {problem}.", path=path, problem=message),
+                hint=coded(
+                    "hint.restore",
+                    "`edgerag verify` says what is lost; restore a backup, or move the folder away and add the "
+                    "sources again.",
+                ),
             ) from error
-        raise LibraryError(f"{path}: {message}.", hint="`edgerag verify` checks the library.") from error
+        raise LibraryError(
+            coded("library.sqlite", "{path}: {problem}.", path=path, problem=message),
+            hint=coded("hint.verify", "`edgerag verify` checks the library."),
+        ) from error

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgerag.coded_text import at_stage, coded
 from edgerag.cores import usable_cores
 from edgerag.datatypes import Hit
 from edgerag.errors import StaleIndexError
 from edgerag.protocols import StopFlag
-from edgerag.storage.exact_scan import best_first, to_hits
+from edgerag.storage.exact_scan import best_first, is_in, to_hits
 from edgerag.storage.snapshot import (
     Snapshot,
     SnapshotRecord,
@@ -86,6 +87,7 @@ class VectorIndex:
         self._source = source
         self._dim = dim
         self._fingerprint = fingerprint
+        self._exact_scan_limit = exact_scan_limit
         self._threads = threads or usable_cores()
         self._keeper = StateKeeper(
             folder, source, dim=dim, fingerprint=fingerprint, exact_scan_limit=exact_scan_limit, ef=ef
@@ -99,11 +101,13 @@ class VectorIndex:
         """Read what a search needs, so that the first one does not wait for it."""
         self._keeper.current()
 
-    def search(self, query: NDArray[np.float32], top_k: int) -> SearchOutcome:
+    def search(self, query: NDArray[np.float32], top_k: int, within: NDArray[np.int64] | None = None) -> SearchOutcome:
         """Find the chunks nearest to an embedding.
 
         Args:
             query: Shape (dim,), length 1.
+            within: Only these chunk ids, ascending; None: all. Up to `exact_scan_limit` of them are compared one by
+                one however large the library is.
         """
         if query.shape != (self._dim,):
             raise ValueError(f"the query has shape {query.shape} instead of ({self._dim},)")
@@ -112,15 +116,25 @@ class VectorIndex:
         query = np.ascontiguousarray(query, dtype=np.float32)
         state = self._keeper.current()
         if state.snapshot is None:
-            return SearchOutcome(to_hits(*state.table.search(query, top_k)), "exact", state.degraded)
-        found = state.snapshot.search(query, top_k, state.live_ids, state.num_live_labels)
+            return SearchOutcome(to_hits(*state.table.search(query, top_k, within)), "exact", state.degraded)
+        live_ids, num_live_labels = state.live_ids, state.num_live_labels
+        if within is not None:
+            live_ids = live_ids[is_in(live_ids, within)]
+            if len(live_ids) <= self._exact_scan_limit:
+                table = self._keeper.part_table(state, live_ids)
+                return SearchOutcome(to_hits(*table.search(query, top_k)), "exact", state.degraded)
+            num_live_labels = int(np.count_nonzero(is_in(state.snapshot.labels, live_ids)))
+        found = state.snapshot.search(query, top_k, live_ids, num_live_labels)
         if found is None:
-            reason = "vector: the snapshot yielded too few live chunks; every vector was compared"
+            reason = at_stage(
+                "vector",
+                coded("degraded.few_live", "the snapshot yielded too few live chunks; every vector was compared"),
+            )
             table = self._keeper.whole_table(state)
-            return SearchOutcome(to_hits(*table.search(query, top_k)), "exact", (*state.degraded, reason))
+            return SearchOutcome(to_hits(*table.search(query, top_k, within)), "exact", (*state.degraded, reason))
         if not np.any(state.table.alive):
             return SearchOutcome(to_hits(*found), "hnsw", state.degraded)
-        tail = state.table.search(query, top_k)
+        tail = state.table.search(query, top_k, within)
         ids, scores = np.concatenate([found[0], tail[0]]), np.concatenate([found[1], tail[1]])
         return SearchOutcome(to_hits(*best_first(ids, scores, top_k)), "hnsw+tail", state.degraded)
 

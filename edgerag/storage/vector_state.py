@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from edgerag.coded_text import at_stage, coded
 from edgerag.errors import StaleIndexError
 from edgerag.storage.exact_scan import VectorTable, is_in
 from edgerag.storage.snapshot import Snapshot, SnapshotRecord, load_snapshot
@@ -30,6 +31,9 @@ class VectorSource(Protocol):
 
     def read_vectors(self, after_id: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Embeddings of the live chunks with a larger id: ids ascending, shape (n,); shape (n, dim)."""
+
+    def read_some(self, chunk_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The same of some chunks, whose ids ascend."""
 
     def live_ids(self) -> NDArray[np.int64]:
         """Ids of all chunks that have an embedding, ascending."""
@@ -87,11 +91,12 @@ class StateKeeper:
         self._refreshing = threading.Lock()
         self._state: IndexState | None = None
         self._whole: tuple[int, VectorTable] | None = None
+        self._part: tuple[int, NDArray[np.int64], VectorTable] | None = None
 
     def forget(self) -> None:
         """Let go of the memory."""
         with self._refreshing:
-            self._state = self._whole = None
+            self._state = self._whole = self._part = None
 
     def load(self, record: SnapshotRecord, capacity: int = 0) -> Snapshot:
         """Load a snapshot, with room for `capacity` vectors.
@@ -118,7 +123,7 @@ class StateKeeper:
             if state is None or not self._is_current(state):
                 state = self._refreshed(state)
                 self._state = state
-                self._whole = None
+                self._whole = self._part = None
             return state
 
     def _is_current(self, state: IndexState) -> bool:
@@ -152,7 +157,12 @@ class StateKeeper:
             # Ids and embeddings were read on two sides of a commit: what seems to be missing may only be new.
             missing = missing[:0]
         if len(missing):
-            degraded = (*degraded, f"vector: {len(missing)} damaged embeddings were left out; run `edgerag verify`")
+            left_out = coded(
+                "degraded.embeddings",
+                "{number} damaged embeddings were left out; run `edgerag verify`",
+                number=len(missing),
+            )
+            degraded = (*degraded, at_stage("vector", left_out))
         return IndexState(counter, record, is_large, table, snapshot, live_ids, num_live_labels, missing, degraded)
 
     def _snapshot_for(
@@ -163,11 +173,11 @@ class StateKeeper:
             # Loaded already, or known to be unusable: hashing it again in every refresh would cost more than it helps.
             return old.snapshot, tuple(reason for reason in old.degraded if SNAPSHOT_REASON in reason)
         if record is None:
-            return None, (f"vector: {SNAPSHOT_REASON} there is no snapshot yet; run `edgerag rebuild`",)
+            return None, (_compared(coded("index.none", "there is no snapshot yet")),)
         try:
             return self.load(record), ()
         except StaleIndexError as error:
-            return None, (f"vector: {SNAPSHOT_REASON} {error}; run `edgerag rebuild`",)
+            return None, (_compared(error.message),)
 
     def _with_new_rows(
         self, table: VectorTable, wanted: NDArray[np.int64], missing: NDArray[np.int64]
@@ -191,6 +201,20 @@ class StateKeeper:
                 table = VectorTable.of(*finite(*self._source.read_vectors(0)))
                 self._whole = (state.change_counter, table)
             return self._whole[1]
+
+    def part_table(self, state: IndexState, chunk_ids: NDArray[np.int64]) -> VectorTable:
+        """The embeddings of some live chunks (ascending ids); the last choice is kept until the next change."""
+        with self._refreshing:
+            part = self._part
+            if part is None or part[0] != state.change_counter or not np.array_equal(part[1], chunk_ids):
+                table = VectorTable.of(*finite(*self._source.read_some(chunk_ids)))
+                self._part = part = (state.change_counter, chunk_ids, table)
+            return part[2]
+
+
+def _compared(reason: str) -> str:
+    told = coded("degraded.compared", "every vector was compared: {reason}; run `edgerag rebuild`", reason=reason)
+    return at_stage("vector", told)
 
 
 def _empty_table(dim: int) -> VectorTable:

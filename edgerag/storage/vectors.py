@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgerag.storage.checksums import row_checksum
+from edgerag.storage.document_scope import CHUNKS_OF, ids_json
 from edgerag.storage.sqlite import transaction, translated
 from edgerag.storage.vector_index import SnapshotRecord
 
@@ -43,6 +45,29 @@ class LibraryVectors:
         """Ids of all chunks with an embedding of this fingerprint, ascending."""
         rows = self._library.rows(f"SELECT c.id {_FROM} ORDER BY c.id", (self._fingerprint,))
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def chunks_of(self, document_ids: Sequence[int]) -> NDArray[np.int64]:
+        """Ids of all chunks of some documents, ascending."""
+        rows = self._library.rows(f"{CHUNKS_OF} ORDER BY id", (ids_json(document_ids),))
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def read_some(self, chunk_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Read the embeddings of some chunks (ascending ids); as `read_vectors`."""
+        width = self._dim * 4
+        ids, blobs = [], []
+        # CROSS JOIN keeps this order: from the chunks asked for to their embeddings.
+        sql = (
+            "SELECT c.id, e.embedding FROM json_each(?) AS wanted CROSS JOIN chunks AS c ON c.id = wanted.value "
+            "CROSS JOIN embeddings AS e ON e.id = c.embedding_id "
+            "WHERE e.fingerprint_id = (SELECT id FROM fingerprints WHERE fingerprint = ?)"
+        )
+        for start in range(0, len(chunk_ids), READ_BATCH):
+            some = chunk_ids[start : start + READ_BATCH].tolist()
+            rows = [row for row in self._library.rows(sql, (ids_json(some), self._fingerprint)) if len(row[1]) == width]
+            ids += [row[0] for row in rows]
+            blobs.append(b"".join(row[1] for row in rows))
+        vectors = np.frombuffer(b"".join(blobs), "<f4").reshape(-1, self._dim)
+        return np.array(ids, dtype=np.int64), vectors.astype(np.float32, copy=False)
 
     def read_vectors(self, after_id: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Read the embeddings of all chunks with a larger id.

@@ -17,8 +17,8 @@ from edgerag.storage.checksums import (
     document_checksum,
     row_checksum,
 )
-from edgerag.storage.conversations import CHECKED_TURN_COLUMNS, CITATION_COLUMNS
 from edgerag.storage.library import INDEX_FOLDER, Library
+from edgerag.storage.turns import CHECKED_TURN_COLUMNS, CITATION_COLUMNS
 
 UNIT_TOLERANCE = 1e-3
 """How far a stored embedding's length may be from 1."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgerag.coded_text import to_json
 from edgerag.datatypes import ChunkDraft, Encoding, ParsedDocument, ScannedFile
 from edgerag.errors import LibraryError
 from edgerag.storage import lexical
@@ -274,11 +275,20 @@ class LibraryWriter:
         """Remember that a file failed, and in which state, so that it is tried again only when it has changed."""
         with self.transaction():
             self._connection.execute(
-                "INSERT INTO failures (path, source_id, reason, size_bytes, mtime_ns, recipe, failed_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET source_id = excluded.source_id, "
-                "reason = excluded.reason, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, "
-                "recipe = excluded.recipe, failed_at = excluded.failed_at",
-                (str(file.path), source_id, reason, file.size_bytes, file.mtime_ns, recipe, _now()),
+                "INSERT INTO failures (path, source_id, reason, coded_reason, size_bytes, mtime_ns, recipe, failed_at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET source_id = excluded.source_id, "
+                "reason = excluded.reason, coded_reason = excluded.coded_reason, size_bytes = excluded.size_bytes, "
+                "mtime_ns = excluded.mtime_ns, recipe = excluded.recipe, failed_at = excluded.failed_at",
+                (
+                    str(file.path),
+                    source_id,
+                    str(reason),
+                    json.dumps(to_json(reason), ensure_ascii=False),
+                    file.size_bytes,
+                    file.mtime_ns,
+                    recipe,
+                    _now(),
+                ),
             )
 
     def forget_failures(self, paths: Sequence[str]) -> None:
@@ -293,6 +303,15 @@ class LibraryWriter:
                 (_now(), kind, json.dumps(detail, ensure_ascii=False)),
             )
             self._connection.execute("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (KEPT_EVENTS,))
+
+    def note_unfinished(self) -> bool:
+        """Remember until `forget_unfinished` that reading began now; False where an earlier run is remembered."""
+        with self.transaction():
+            cursor = self._connection.execute(
+                "INSERT INTO meta (name, value) VALUES ('unfinished_since', ?) ON CONFLICT (name) DO NOTHING",
+                (int(time.time()),),
+            )
+            return cursor.rowcount > 0
 
     def collect_garbage(self) -> int:
         """Delete embeddings that no chunk refers to, and what is left of models without embeddings.

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgerag.answers import Answer, AnswerDelta, AnswerReplaced, AskEvent, SentenceChecked
 from edgerag.ask.pipeline import ask
 from edgerag.config import Settings
-from edgerag.datatypes import Sampling
+from edgerag.datatypes import Sampling, SearchResult
+from edgerag.inference.threads import Workers
+from edgerag.protocols import RerankCandidate
 from tests.ask.asking import HARBOUR, MARKET, QUESTION, answer_of, events_of, kinds
 from tests.ask.builders import found
-from tests.fakes import FakeEmbedder, FakeGenerator
+from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker
 
 
 def test_an_interrupted_answer_keeps_what_was_checked_and_drops_the_rest() -> None:
@@ -43,6 +49,45 @@ def test_a_stop_before_the_answer_gives_an_answer_without_sentences() -> None:
     events = events_of(generator=FakeGenerator(), stop=stop)
     assert kinds(events) == ["PassagesFound", "Answer"]
     assert events[-1].degraded == ("retrieve: interrupted",)  # type: ignore[union-attr]
+
+
+def test_a_stop_while_passages_are_judged_ends_the_retrieval() -> None:
+    stop = threading.Event()
+    judged: list[str] = []
+
+    def judge(text: str) -> float:
+        judged.append(text)
+        stop.set()
+        return 0.0
+
+    def retrieve(query: str) -> SearchResult:
+        Workers(1).map(judge, [HARBOUR, MARKET])
+        raise AssertionError("the second passage is not judged any more")
+
+    events = list(
+        ask(
+            QUESTION, retrieve=retrieve, embedder=FakeEmbedder(), reranker=None, generator=FakeGenerator(),
+            settings=Settings(min_evidence=0.0), extractive=False, sampling=Sampling(), stop=stop,
+        )
+    )  # fmt: skip
+    assert kinds(events) == ["Answer"]
+    assert events[-1].degraded == ("retrieve: interrupted",)  # type: ignore[union-attr]
+    assert judged == [HARBOUR]
+
+
+def test_a_stop_while_sentences_are_weighed_ends_before_the_generator_is_asked() -> None:
+    stop = threading.Event()
+
+    class SlowReranker(FakeReranker):
+        def score(self, question: str, candidates: Sequence[RerankCandidate]) -> NDArray[np.float32]:
+            stop.set()
+            return np.array(Workers(1).map(lambda _: 1.0, candidates), dtype=np.float32)
+
+    generator = FakeGenerator()
+    events = events_of(generator=generator, reranker=SlowReranker(), stop=stop)
+    assert kinds(events) == ["PassagesFound", "Answer"]
+    assert events[-1].degraded == ("evidence: interrupted",)  # type: ignore[union-attr]
+    assert generator.prompts == []
 
 
 def test_a_generator_that_takes_too_long_is_cut_off() -> None:

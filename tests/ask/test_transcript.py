@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from edgerag.answers import AnswerSentence, Citation
 from edgerag.ask.transcript import escaped, to_markdown
-from edgerag.storage.conversations import Conversation, Turn
+from edgerag.storage.turns import Conversation, Turn
 from tests.storage.answers import HUT
 
 CONVERSATION = Conversation(1, "The stove", "2026-03-01T08:00:00+00:00", "2026-03-01T08:05:00+00:00", 1)

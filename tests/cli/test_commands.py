@@ -124,6 +124,20 @@ def test_each_mode_finds_the_stove(filled: Program, mode: str) -> None:
     assert (hits[0]["scores"]["lexical"] is None) == (mode == "vector")
 
 
+def test_search_and_ask_may_be_kept_to_some_documents(filled: Program) -> None:
+    def found(*arguments: str | Path) -> list[str]:
+        return [Path(hit["document"]["path"]).name for hit in filled("search", *arguments, "--json").json["hits"]]
+
+    assert "hut.md" in found("who has the spare key")
+    assert set(found("who has the spare key", "--in", "*.txt")) == {"boats.txt"}
+    assert set(found("spare key", "--in", filled.documents / "hut.md", "--in", "boats.txt")) == {"hut.md", "boats.txt"}
+    explained = filled("search", "spare key", "--in", "hut.md", "--explain").out
+    assert "chunks; documents searched: 1" in explained
+    answer = filled("ask", "Who holds the spare key?", "--extractive", "--in", "boats.txt", "--json").json
+    assert {Path(hit["document"]["path"]).name for hit in answer["hits"]} == {"boats.txt"}
+    assert "Solberg" not in answer["answer"]
+
+
 def test_explain_shows_scores_terms_and_times(filled: Program) -> None:
     out = filled("search", "birch wood", "--explain").out
     assert "lexical   vector    fused   rerank    final" in out
@@ -203,6 +217,9 @@ def test_library_without_any_index_file_still_answers(filled: Program) -> None:
         (["ask", ""], "must not be blank"),
         (["ask", "What?", "--model", "no-such-model"], "no-such-model"),
         (["search", "x", "--require", "bogus"], "unknown stage"),
+        (["search", "x", "--in", "no-such-folder"], "has no document in no-such-folder"),
+        (["ask", "x?", "--in", "*.pdf"], "has no document in *.pdf"),
+        (["ask", "x?", "--in", " "], "must not be blank"),
         (["backup", "/does/not/exist/file.db"], "does not exist"),
         (["serch", "x"], "Did you mean 'search'"),
     ],

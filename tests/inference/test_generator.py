@@ -18,7 +18,8 @@ from tests.inference.tiny_gguf import END, START, USER_DEFINED, write_tiny_model
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed (extra `llm`)")
 
 PROMPT = (PromptPart("<|im_start|>", True), PromptPart("Tell me something about the sea, please.", False))
-LONG = (PromptPart("<|im_start|>", True), PromptPart("The tide comes in and goes out again. " * 6, False))
+LONG_TEXT = "The tide comes in and goes out again. " * 6
+LONG = (PromptPart("<|im_start|>", True), PromptPart(LONG_TEXT, False))
 
 
 class NeverStop:
@@ -109,13 +110,74 @@ def test_a_stop_string_spread_over_tokens_ends_the_answer_and_is_not_shown(
     assert generator.last_run.finish == "stop"
 
 
-def test_a_stop_flag_ends_the_prompt_after_one_batch(generator: LlamaGenerator) -> None:
+def test_a_stop_flag_ends_the_prompt_after_one_batch(
+    generator: LlamaGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    evaluate = generator._context.evaluate
+
+    def evaluate_then_stop(tokens: list[int]) -> bool:
+        is_whole = evaluate(tokens)
+        stop.set()
+        return is_whole
+
     generator._reuse([0])  # forget what other tests left in memory
-    assert list(generator.stream(LONG, Sampling(max_tokens=8), StopAfter(1))) == []
+    monkeypatch.setattr(generator._context, "evaluate", evaluate_then_stop)
+    assert list(generator.stream(LONG, Sampling(max_tokens=8), stop)) == []
     assert generator.last_run is not None
     assert generator.last_run.finish == "interrupted"
     assert generator.last_run.generated_tokens == 0
-    assert len(generator._in_memory) == 128  # one look at the flag, one batch, then no more
+    assert len(generator._in_memory) == 128  # one batch, one look at the flag, then no more
+
+
+def test_llama_cpp_gives_up_a_batch_in_its_midst_and_keeps_what_was_evaluated_before(
+    generator: LlamaGenerator,
+) -> None:
+    context = generator._context
+    tokens = list(LONG_TEXT.encode())
+    context.keep(0)
+    assert context.evaluate(tokens[:128])
+    assert context.evaluate(tokens[128:192])
+    expected = context.logits().copy()
+    assert context.keep(128) == 128
+    context.abort.turn(True)
+    assert not context.evaluate(tokens[128:192])
+    context.abort.turn(False)
+    assert context.keep(128) == 128
+    assert context.evaluate(tokens[128:192])
+    assert (context.logits() == expected).all()
+    generator._in_memory = []
+
+
+def test_a_stop_flag_is_heard_while_a_batch_is_evaluated(
+    generator: LlamaGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    happened: list[str] = []
+
+    def endless(tokens: list[int]) -> bool:
+        """As a batch that takes for ever: nothing but the switch ends it, and nobody else looks at the flag."""
+        happened.append("evaluating")
+        stop.set()
+        deadline = threading.Event()
+        for _ in range(2000):
+            if generator._context.abort.is_on:
+                happened.append("aborted")
+                return False
+            deadline.wait(0.01)
+        return True
+
+    expected = say(generator)
+    generator._reuse([0])
+    with monkeypatch.context() as patch:
+        patch.setattr(generator._context, "evaluate", endless)
+        assert list(generator.stream(LONG, Sampling(max_tokens=8), stop)) == []
+    assert happened == ["evaluating", "aborted"]
+    assert generator.last_run is not None
+    assert generator.last_run.finish == "interrupted"
+    assert generator._in_memory == []
+    assert not generator._context.abort.is_on
+    assert say(generator) == expected
 
 
 def test_a_stop_flag_ends_the_answer_within_one_token(generator: LlamaGenerator) -> None:
@@ -142,7 +204,7 @@ def test_a_second_answer_inside_the_first_is_refused_rather_than_a_deadlock(
 ) -> None:
     stream = generator.stream(PROMPT, Sampling(max_tokens=100), NeverStop())
     next(stream)
-    with pytest.raises(ModelError, match="in the middle of another answer"):
+    with pytest.raises(ModelError, match="in the middle of an answer"):
         say(generator)
     stream.close()
 
@@ -255,7 +317,7 @@ def test_a_manifest_of_another_task_is_refused(tmp_path: Path) -> None:
     write_tiny_model(tmp_path)
     raw = json.loads((tmp_path / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps(raw | {"task": "cross-encoder"}))
-    with pytest.raises(ModelError, match="tiny is no generator"):
+    with pytest.raises(ModelError, match="tiny is no text generator"):
         LlamaGenerator.open(tmp_path, name="tiny")
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from edgerag.ask.families import FAMILIES
 from edgerag.datatypes import Sampling
 from edgerag.inference.generator_family import _MARKS, detect_family
-from edgerag.inference.generator_native import prefill_batch
 from edgerag.inference.generator_sampling import pick_token
 from edgerag.inference.generator_text import TextAssembler
 
@@ -106,7 +105,3 @@ def test_the_family_is_told_from_the_template_without_running_it(template: str, 
 
 def test_every_family_that_can_be_detected_has_a_prompt_format() -> None:
     assert {family for family, _ in _MARKS} | {"plain"} == set(FAMILIES)
-
-
-def test_a_larger_model_looks_at_the_stop_flag_more_often() -> None:
-    assert [prefill_batch(millions * 10**6) for millions in (135, 360, 600, 3000)] == [128, 64, 32, 16]

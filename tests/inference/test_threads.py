@@ -11,6 +11,7 @@ import pytest
 from edgerag import cores as cores_module
 from edgerag.cores import cgroup_quota, usable_cores
 from edgerag.inference.threads import Workers, worker_count
+from edgerag.stopping import StoppedError, stoppable
 
 
 def put(path: Path, text: str) -> None:
@@ -96,3 +97,28 @@ def test_after_an_error_the_rest_is_not_begun() -> None:
     release.set()
     workers.close()
     assert len(begun) <= 3
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_once_the_stop_flag_is_set_no_further_item_is_begun(count: int) -> None:
+    stop = threading.Event()
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        stop.set()
+        return number
+
+    workers = Workers(count)
+    with stoppable(stop), pytest.raises(StoppedError):
+        workers.map(work, range(1_000))
+    workers.close()
+    assert 1 <= len(begun) <= count
+
+
+def test_a_stop_flag_ends_only_the_block_it_was_given_for() -> None:
+    stop = threading.Event()
+    stop.set()
+    with stoppable(stop):
+        pass
+    assert Workers(1).map(str, [1, 2]) == ["1", "2"]

@@ -14,10 +14,11 @@ import pytest
 
 from edgerag.errors import LibraryError
 from edgerag.storage import lexical
-from edgerag.storage.conversations import DAMAGED, Conversations
+from edgerag.storage.conversations import Conversations
 from edgerag.storage.library import Library
 from edgerag.storage.maintenance import backup, compact
 from edgerag.storage.sqlite import is_wal_safe
+from edgerag.storage.turns import DAMAGED
 from edgerag.storage.verify import Damage, verify
 from tests.storage.answers import HUT, answer
 

@@ -60,6 +60,12 @@ class MemorySource:
             rows = [self.rows[chunk_id] for chunk_id in ids]
         return np.array(ids, dtype=np.int64), np.array(rows, dtype=np.float32).reshape(-1, DIM)
 
+    def read_some(self, chunk_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        with self.lock:
+            ids = [chunk_id for chunk_id in chunk_ids.tolist() if chunk_id in self.rows]
+            rows = [self.rows[chunk_id] for chunk_id in ids]
+        return np.array(ids, dtype=np.int64), np.array(rows, dtype=np.float32).reshape(-1, DIM)
+
     def live_ids(self) -> NDArray[np.int64]:
         with self.lock:
             return np.array(sorted(self.rows), dtype=np.int64)

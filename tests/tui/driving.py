@@ -24,12 +24,14 @@ from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library
 from edgerag_tui.app import EdgeragApp
 from edgerag_tui.preferences import Preferences
+from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.session import Session
 from edgerag_tui.vitals import Vitals
 from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker
 from tests.tui.screenshots import tidied
 
 Found = TypeVar("Found", bound=Message)
+Shown = TypeVar("Shown", bound=SectionScreen)
 PICTURES = Path(__file__).parent / "pictures"
 WRITE_VARIABLE = "WRITE_PICTURES"
 TIMEOUT_S = 20.0
@@ -180,6 +182,16 @@ async def running(
             yield driver
     finally:
         app.session.close()
+
+
+@contextlib.asynccontextmanager
+async def on_screen(folder: Path, key: str, kind: type[Shown], **how: Any) -> AsyncIterator[tuple[Driver, Shown]]:
+    """`running`, with a screen opened by its key."""
+    async with running(folder, **how) as driver:
+        await driver.press(key)
+        screen = driver.app.screen
+        assert isinstance(screen, kind)
+        yield driver, screen
 
 
 def drive(work: Coroutine[Any, Any, None]) -> None:

@@ -8,8 +8,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from edgerag.answers import AnswerSentence, Citation
+from edgerag.ask.absence import StageOutcome
 from edgerag.ask.explain import EvidenceUse, Explanation, HitExplanation, TermScore
-from edgerag.ask.why_not import StageOutcome, WhyNot
+from edgerag.ask.why_not import WhyNot
 from edgerag.cli.doctor import Finding
 from edgerag.datatypes import (
     Chunk,
@@ -23,8 +24,8 @@ from edgerag.datatypes import (
     Scores,
 )
 from edgerag.ingest.file_states import FileState
-from edgerag.storage.conversations import Conversation, ConversationHit
 from edgerag.storage.library import Source, StoredText
+from edgerag.storage.turns import Conversation, ConversationHit
 from edgerag_tui import safe
 from edgerag_tui.evidence import evidence_items
 from edgerag_tui.file_views import file_details
@@ -249,8 +250,9 @@ def prompt(text: str) -> Widget:
 def absence(text: str) -> Widget:
     stages = (StageOutcome("lexical", False, text, 1, 1.0, 1),)
     chunk = passage(text).chunk
-    told = why_not_content(WhyNot(text, text, "/notes/" + text, document(text), chunk, stages, "lexical", text))
-    names = [filter_name(SearchFilter(format=text)), filter_name(SearchFilter(source=text))]
+    told = why_not_content(WhyNot(text, text, "/notes/" + text, document(text), chunk, stages, "lexical", text), WIDTH)
+    filters = (SearchFilter(format=text), SearchFilter(source=text), SearchFilter(path=text))
+    names = [filter_name(filter) for filter in filters]
     return Static(Content("\n").join([told, *names]))
 
 

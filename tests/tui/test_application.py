@@ -6,18 +6,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.command import CommandPalette
 from textual.widgets import Static
 
 from edgerag.engine import Engine
 from edgerag.errors import LibraryError, SettingsError
-from edgerag_tui import messages
+from edgerag_tui import messages, strings
 from edgerag_tui.preferences import Preferences, load_preferences, save_preferences
 from edgerag_tui.screens.ask import AskScreen
 from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.screens.help import HelpScreen
-from edgerag_tui.screens.jump import JumpScreen
-from edgerag_tui.sections import SECTIONS
+from edgerag_tui.screens.jump import JumpScreen, place_of
 from edgerag_tui.status import ModelStage, ModelStatus, Status, SyncStatus
 from edgerag_tui.vitals import Vitals
 from edgerag_tui.widgets.key_bar import KeyBar
@@ -63,7 +63,7 @@ def test_the_screen_stands_and_says_so_while_the_library_is_still_opening(tmp_pa
             await driver.type("typed already")
             assert app.screen.query_one(QuestionBox).text == "typed already"
             may_open.set()
-            await driver.until(lambda: "0 documents" in line_of(driver))
+            await driver.until(lambda: "empty: F6 adds files" in line_of(driver))
         app.session.close()
 
     drive(work())
@@ -130,6 +130,34 @@ def test_status_line_fits_any_width_and_keeps_the_shield(width: int) -> None:
     assert "0 sockets" in line.plain
 
 
+@pytest.mark.parametrize(("width", "num_stale"), [(46, 0), (78, 0), (78, 3), (118, 3)])
+def test_unreadable_files_are_told_at_any_width(width: int, num_stale: int) -> None:
+    strings.use("en")
+    status = Status(
+        library="/home/someone/a rather long name of a library",
+        num_documents=12_345,
+        num_stale=num_stale,
+        num_failed=1,
+        embedder=READY,
+        reranker=READY,
+        generator=ModelStatus(ModelStage.READY, "qwen2.5-0.5b-instruct"),
+        tokens_per_s=48.2,
+    )
+    line = status_content(status, Vitals(231_000_000, 0), width).plain
+    assert "! 1 unreadable" in line
+    assert ("! 3 changed (F5)" in line) == bool(num_stale)
+
+
+def test_the_line_speaks_of_one_document_and_names_a_reranker_for_people() -> None:
+    strings.use("en")
+    reranker = ModelStatus(ModelStage.READY, "maxsim:all-MiniLM-L6-v2")
+    status = Status("/l", num_documents=1, num_stale=0, embedder=READY, reranker=reranker, generator=READY)
+    line = status_content(status, Vitals(1, 0), 120).plain
+    assert "l · 1 document · up to date" in line
+    assert " · late interaction · " in line
+    assert "maxsim" not in line
+
+
 def test_open_sockets_and_failed_models_are_shouted_not_only_coloured() -> None:
     failed = Status(library="/l", num_stale=0, generator=ModelStatus(ModelStage.FAILED, problem="out of memory"))
     line = status_content(failed, Vitals(1, 2), 120).plain
@@ -192,9 +220,10 @@ def test_jump_mode_goes_to_what_its_letter_stands_on(tmp_path: Path) -> None:
             letter = next(key for key, name in targets.items() if name == "evidence")
             await driver.press(letter)
             assert driver.app.focused is not None and driver.app.focused.id == "evidence"
-            digit = [section.id for section in SECTIONS].index("document") + 1
-            await driver.press("ctrl+o", str(digit))
+            await driver.press("ctrl+o", "4")  # its tab reads F4
             await driver.until(lambda: isinstance(driver.app.screen, DocumentScreen))
+            await driver.press("ctrl+o", "0")
+            await driver.until(lambda: driver.app.current_mode == "doctor")
 
     drive(work())
 
@@ -249,6 +278,7 @@ def test_ctrl_q_closes_the_library(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path) as driver:
             await driver.press("ctrl+q")
+            await driver.until(lambda: driver.app.session.is_closed)
             with pytest.raises(LibraryError, match="closed"):
                 driver.engine.library.counts()
 
@@ -287,3 +317,39 @@ def test_wrong_preferences_are_refused(tmp_path: Path, text: str, message: str) 
     (tmp_path / "tui.toml").write_text(text)
     with pytest.raises(SettingsError, match=message):
         load_preferences(tmp_path / "tui.toml")
+
+
+def cell_at(text: str, x: int) -> str:
+    """The character in a column, counted in cells."""
+    return next(text[place] for place in range(len(text)) if cell_len(text[:place]) == x)
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "shown"),
+    [
+        (
+            120,
+            "en",
+            " edgerag  F2 Ask [F3 Search] F4 Document  F6 Library  F7 Inspect  F8 Models  F9 Settings  F10 Doctor ",
+        ),
+        (80, "en", " F2 Ask [F3 Search] 4 Document 6 Library 7 Inspect 8 Models 9 Settings 10 Doctor "),
+        (80, "zh", " F2 提问 [F3 搜索] F4 文档  F6 文库  F7 检视  F8 模型  F9 设置  F10 诊断 "),
+        (40, "en", " F2 [F3 Search] F4 F6 F7 F8 F9 F10 "),
+    ],
+)
+def test_tabs_say_as_much_as_fits_and_the_open_one_is_one_thing_in_brackets(
+    tmp_path: Path, width: int, language: str, shown: str
+) -> None:
+    async def work() -> None:
+        async with running(tmp_path, size=(width, 24), language=language) as driver:
+            await driver.press("f3")
+            await driver.pilot.pause()
+            top = driver.app.screen._compositor.render_strips()[0].text
+            assert top.rstrip() == shown.rstrip()
+            await driver.press("ctrl+o")
+            assert isinstance(driver.app.screen, JumpScreen)
+            for key in "23467890":
+                x, y = place_of(driver.app.screen._targets[key])
+                assert (cell_at(top, x), y) == (key, 0), "the key to press is the digit that lights up"
+
+    drive(work())

@@ -13,7 +13,7 @@ from edgerag_tui.screens.ask import AskScreen
 from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.turns import Phase
 from edgerag_tui.widgets.evidence_list import EvidenceList
-from edgerag_tui.widgets.question_box import QuestionBox
+from edgerag_tui.widgets.question_box import MOST_HISTORY, QuestionBox
 from edgerag_tui.widgets.text_view import TextView
 from edgerag_tui.widgets.turn_view import SentenceLine, TurnView
 from tests.fakes import FakeGenerator
@@ -212,6 +212,41 @@ def test_up_recalls_earlier_questions_and_ctrl_j_begins_a_line(tmp_path: Path) -
             assert box.text == "third\nline"
 
     drive(work())
+
+
+def test_questions_of_earlier_sessions_are_recalled_each_once_the_latest_first(tmp_path: Path) -> None:
+    async def work() -> None:
+        questions = ("first", "second", "first", "third")
+        async with running(tmp_path) as driver:
+            for number, question in enumerate(questions, start=1):
+                await driver.ask(question)
+                await answered(driver, number)
+                await driver.press("ctrl+n")
+        async with running(tmp_path, documents={}) as driver:
+            box = driver.app.screen.query_one(QuestionBox)
+            await driver.until(lambda: box.history_texts)
+            await driver.type("draft")
+            recalled = []
+            for _ in range(4):
+                await driver.press("up")
+                recalled.append(box.text)
+            assert recalled == ["third", "first", "second", "second"]
+            await driver.press("down", "down", "down")
+            assert box.text == "draft"
+
+    drive(work())
+
+
+def test_history_is_bounded_and_keeps_the_place_of_who_recalls_meanwhile() -> None:
+    box = QuestionBox()
+    box.remember("mine")
+    box.fill_history([f"question {number}" for number in range(MOST_HISTORY + 50)])
+    assert len(box.history_texts) == MOST_HISTORY
+    assert box.history_texts[-2:] == [f"question {MOST_HISTORY + 49}", "mine"]
+    assert box._place == MOST_HISTORY
+    box.remember("question 100")
+    assert box.history_texts[-2:] == ["mine", "question 100"]
+    assert box.history_texts.count("question 100") == 1
 
 
 def test_ctrl_n_begins_a_new_conversation_and_the_old_one_opens_again(tmp_path: Path) -> None:

@@ -156,6 +156,24 @@ def test_narrower_terminal_keeps_the_place(tmp_path: Path) -> None:
     drive(work())
 
 
+def test_the_match_under_the_cursor_is_reversed_which_shows_without_colours_too(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents={"tide.txt": "The tide is low. The tide is high.\n"}) as driver:
+            screen = await opened(driver, "tide")
+            await driver.press("slash")
+            await driver.type("tide")
+            await driver.press("enter")
+            view = screen.query_one(TextView)
+            strip = view.render_line(0)
+            reversed_text = [segment.text for segment in strip if segment.style and segment.style.reverse]
+            assert reversed_text == ["tide"]
+            await driver.press("escape", "b")
+            strip = view.render_line(0)
+            assert [segment.text for segment in strip if segment.style and segment.style.reverse] == ["T"]
+
+    drive(work())
+
+
 def test_a_citation_whose_document_has_gone_is_reported(tmp_path: Path) -> None:
     from tests.fakes import FakeGenerator
     from tests.tui.driving import SUPPORTED

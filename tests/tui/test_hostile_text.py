@@ -100,11 +100,13 @@ def test_a_highlight_on_one_line_marks_the_same_words(text: str, start: int, len
     content = safe.highlighted_line(text, [(start, start + length)], "bold")
     wanted = safe.plain("".join(text[max(0, start) : max(0, start + length)].split()))
     marked = "".join("".join(content.plain[span.start : span.end].split()) for span in content.spans)
-    assert marked == wanted
+    as_text = str.maketrans("\ufe0f", "\ufe0e")  # which of the two a sign gets depends on the one before it
+    assert marked.translate(as_text) == wanted.translate(as_text)
 
 
 def test_joiners_that_languages_and_emoji_need_stay() -> None:
-    assert safe.plain("👩‍👧 می‌خواهم ❤️") == "👩‍👧 می‌خواهم ❤️"
+    # The heart as text: terminals do not agree on how wide its picture is.
+    assert safe.plain("👩‍👧 می‌خواهم ❤\ufe0f") == "👩‍👧 می‌خواهم ❤\ufe0e"
 
 
 def test_emphasis_of_a_model_is_shown_as_emphasis() -> None:

@@ -86,6 +86,36 @@ def test_the_waterfall_follows_the_cursor(tmp_path: Path) -> None:
     drive(work())
 
 
+def test_the_prompt_is_that_of_the_generator_which_answered_though_another_is_in_use_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, later = FakeGenerator(SUPPORTED), FakeGenerator(SUPPORTED)
+    later.name = "later"  # type: ignore[misc]  # of the class
+    installed = {generator.name: generator, "later": later}
+
+    def find(name: str | None = None) -> SimpleNamespace:
+        wanted = name or "later"
+        if wanted not in installed:
+            raise ModelError(f"No model called {wanted} is installed.")
+        return SimpleNamespace(name=wanted, manifest=SimpleNamespace(languages=("*",)))
+
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES, generator=generator) as driver:
+            await driver.ask()
+            await driver.until(lambda: driver.of(messages.AskDone))
+            monkeypatch.setattr(driver.engine.models, "generator_model", find)
+            monkeypatch.setattr(driver.engine.models, "generator", lambda name=None: installed[name or "later"])
+            await driver.press("f7")
+            await driver.until(lambda: driver.of(messages.Explained))
+            assert driver.of(messages.Explained)[-1].explanation.model == "fake-generator"
+            del installed["fake-generator"]
+            await driver.press("r")
+            await driver.until(lambda: len(driver.of(messages.Explained)) == 2)
+            assert driver.of(messages.Explained)[-1].explanation.model == "later"
+
+    drive(work())
+
+
 def test_the_prompt_is_shown_to_the_letter(tmp_path: Path) -> None:
     async def work() -> None:
         generator = FakeGenerator(SUPPORTED)
@@ -159,7 +189,7 @@ def test_a_document_that_fell_out_is_told_with_the_stage(tmp_path: Path) -> None
             (tmp_path / "documents" / "market.md").write_text("changed since")
             told = await why_not(driver, screen, "market")
             assert "✗ It fell out here: freshness" in told
-            assert "What helps: `edgerag sync` reads it again." in told
+            assert "What helps: F5 reads it again." in told
             assert screen.outcome is not None and screen.outcome.fell_out_at == "freshness"
 
     drive(work())

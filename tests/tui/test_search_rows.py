@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgerag.datatypes import Chunk, Document, Passage, Scores
+from edgerag.datatypes import Chunk, Document, DocumentFilter, Passage, Scores
 from edgerag_tui.screens.search_request import SearchFilter, SearchRequest
 from edgerag_tui.screens.search_rows import ResultRow, arrange
 from edgerag_tui.term_marks import marked_terms, term_spans
@@ -45,17 +45,28 @@ def test_new_ranking_is_arranged_round_the_cursor(
         ("中文数据库SQLite很好", "SQLite 数据库", ["数据库SQLite"]),
         ("İstanbul is far", "far", ["far"]),
         ("It is the one", "is it the", ["It", "is", "the"]),
+        ("The Harbour, harbours", "grey har", ["Harbour", "harbours"]),
+        ("The harbour, then others", "harbour the", ["harbour"]),
+        ("有数据，无字", "数", ["数"]),
     ],
-    ids=["endings", "chinese beside latin", "letters that grow in lower case", "only function words"],
+    ids=[
+        "endings",
+        "chinese beside latin",
+        "letters that grow in lower case",
+        "only function words",
+        "unfinished word",
+        "unfinished function word",
+        "lone character",
+    ],
 )
 def test_words_are_marked_whatever_their_ending(text: str, query: str, expected: list[str]) -> None:
     assert [text[start:end] for start, end in term_spans(text, marked_terms(query))] == expected
 
 
-def test_a_source_filter_keeps_what_lies_in_it() -> None:
-    kept = SearchFilter(source="/notes")
-    assert kept.keeps(passage(1).document)
-    assert not SearchFilter(source="/note").keeps(passage(1).document)
+def test_a_filter_is_told_to_the_engine() -> None:
+    assert SearchFilter(num_documents=7).within is None
+    assert SearchFilter(source="/notes").within == DocumentFilter(paths=("/notes",))
+    assert SearchFilter(format="pdf").within == DocumentFilter(formats=("pdf",))
 
 
 def test_stages_follow_the_mode() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
+from edgerag.datatypes import SearchStage
 from edgerag.errors import ModelError
 from edgerag_tui import messages
 from edgerag_tui.screens.document import DocumentScreen
@@ -50,6 +54,17 @@ def text_of(screen: SearchScreen, selector: str) -> str:
     return str(screen.query_one(selector, Static).visual)
 
 
+def preview(screen: SearchScreen) -> Content:
+    content = screen.query_one(HitPreview).query_one(Static).visual
+    assert isinstance(content, Content)
+    return content
+
+
+def marked(screen: SearchScreen) -> list[str]:
+    content = preview(screen)
+    return [content.plain[span.start : span.end] for span in content.spans if span.style == "bold underline"]
+
+
 def stages_of(screen: SearchScreen) -> str:
     return Content.from_markup(screen.query_one("#query", Input).border_subtitle or "").plain
 
@@ -76,13 +91,13 @@ def test_a_word_that_is_typed_quickly_is_searched_once(tmp_path: Path, monkeypat
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
             queries: list[str] = []
-            real = driver.engine.search
+            real = driver.engine.search_stages
 
             def noted(query: str, **options: Any) -> Any:
                 queries.append(query)
                 return real(query, **options)
 
-            driver.engine.search = noted  # type: ignore[method-assign]
+            driver.engine.search_stages = noted  # type: ignore[method-assign]
             await search(driver, "harbour")
             assert set(queries) == {"harbour"}
 
@@ -93,14 +108,14 @@ def test_words_are_found_while_the_models_are_busy(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
             release = threading.Event()
-            real = driver.engine.search
+            real = driver.engine.search_stages
 
-            def held(query: str, **options: Any) -> Any:
-                if options["mode"] != "lexical":
+            def held(query: str, **options: Any) -> Iterator[SearchStage]:
+                for stage in real(query, **options):
+                    yield stage
                     release.wait(60)
-                return real(query, **options)
 
-            driver.engine.search = held  # type: ignore[method-assign]
+            driver.engine.search_stages = held  # type: ignore[method-assign]
             try:
                 screen = await search(driver, "mud", done=False)
                 await driver.until(lambda: names(screen) == ["dredging.md"])
@@ -117,24 +132,57 @@ def test_words_are_found_while_the_models_are_busy(tmp_path: Path) -> None:
     drive(work())
 
 
-def test_meaning_waits_for_the_words_so_that_stages_come_in_order(tmp_path: Path) -> None:
+def test_all_stages_are_one_search_and_come_in_order(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
-            others_called = threading.Event()
-            overtaken: list[bool] = []
-            real = driver.engine.search
+            begun: list[str] = []
+            real = driver.engine.search_stages
 
-            def slow_words(query: str, **options: Any) -> Any:
-                if options["mode"] == "lexical":
-                    overtaken.append(others_called.wait(0.3))
-                else:
-                    others_called.set()
-                return real(query, **options)
+            def slow_words(query: str, **options: Any) -> Iterator[SearchStage]:
+                begun.append(query)
+                time.sleep(0.3)
+                yield from real(query, **options)
 
-            driver.engine.search = slow_words  # type: ignore[method-assign]
-            await driver.press("f3", "d")
-            await driver.until(lambda: others_called.is_set())
-            assert overtaken == [False]
+            driver.engine.search_stages = slow_words  # type: ignore[method-assign]
+            await driver.press("f3")
+            screen = driver.app.screen
+            assert isinstance(screen, SearchScreen)
+            await driver.press("d")
+            await finished(driver, screen, "d")
+            assert begun == ["d"]
+            assert [message.stage for message in driver.of(messages.SearchFound)] == ["lexical", "vector", "rerank"]
+
+    drive(work())
+
+
+def test_a_search_that_the_next_key_supersedes_asks_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgerag_tui.screens import search_request as module
+
+    monkeypatch.setattr(module, "REST_AFTER_S", 5.0)
+
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            embedder: Any = driver.engine.models.embedder
+            screen = await search(driver, "mud", done=False)
+            await driver.until(lambda: screen.request.query == "mud" and screen.done_stages == ("lexical",))
+            await driver.type("dy")
+            await driver.until(lambda: screen.request.query == "muddy" and screen.done_stages == ("lexical",))
+            monkeypatch.setattr(module, "REST_AFTER_S", 0.0)
+            screen.query_one("#query", Input).value = "muddy ground"
+            await finished(driver, screen, "muddy ground")
+            assert embedder.queries == ["muddy ground"]
+
+    drive(work())
+
+
+def test_a_word_is_found_before_it_is_written_out(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "the fish mar")
+            assert names(screen)[0] == "market.txt"
+            lexical = [message for message in driver.of(messages.SearchFound) if message.stage == "lexical"][-1]
+            assert Path(lexical.passages[0].document.path).name == "market.txt"
+            assert marked(screen) == ["fish", "market"]
 
     drive(work())
 
@@ -143,18 +191,20 @@ def test_the_row_under_the_cursor_stays_under_it_when_the_order_changes(tmp_path
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
             release = threading.Event()
-            real = driver.engine.search
+            real = driver.engine.search_stages
 
-            def turned_round(query: str, **options: Any) -> Any:
-                result = real(query, **{**options, "rerank": False})
-                if not options["rerank"]:
-                    return result
-                release.wait(20)
-                from dataclasses import replace
+            def turned_round(query: str, **options: Any) -> Iterator[SearchStage]:
+                for stage in real(query, **options):
+                    if stage.name != "rerank":
+                        before_rerank = stage.result
+                        yield stage
+                        continue
+                    while not release.wait(0.02) and not options["stop"].is_set():
+                        pass
+                    turned = replace(before_rerank, passages=tuple(reversed(before_rerank.passages)))
+                    yield SearchStage("rerank", turned)
 
-                return replace(result, passages=tuple(reversed(result.passages)))
-
-            driver.engine.search = turned_round  # type: ignore[method-assign]
+            driver.engine.search_stages = turned_round  # type: ignore[method-assign]
             try:
                 screen = await search(driver, "harbour dredging", done=False)
                 await driver.until(lambda: screen.done_stages == ("lexical", "vector"))
@@ -216,7 +266,7 @@ def test_mode_and_reranker_are_switched_while_one_types(tmp_path: Path) -> None:
     drive(work())
 
 
-def test_a_filter_leaves_documents_of_one_format_and_says_how_many_it_hides(tmp_path: Path) -> None:
+def test_a_filter_leaves_documents_of_one_format_and_says_how_many_there_are(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
             screen = await search(driver, "harbour")
@@ -228,8 +278,35 @@ def test_a_filter_leaves_documents_of_one_format_and_says_how_many_it_hides(tmp_
             await finished(driver, screen, "harbour")
             assert screen.request.filter.format == "text"
             assert names(screen) == ["market.txt"]
-            assert str(screen.query_one(ResultList).border_subtitle) == "1 of 3 found"
+            assert str(screen.query_one(ResultList).border_subtitle) == "1 in 1 document"
             assert "only text" in text_of(screen, "#search-state")
+
+    drive(work())
+
+
+def test_a_path_or_a_pattern_is_typed_and_one_that_fits_nothing_is_named(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "harbour")
+
+            async def choose(path: str) -> None:
+                await driver.press("alt+f")
+                await driver.until(lambda: isinstance(driver.app.screen, SearchFilterScreen))
+                await driver.press("slash", "ctrl+u")
+                driver.app.screen.query_one(Input).value = path
+                await driver.press("enter")
+
+            await choose("*.md")
+            await finished(driver, screen, "harbour")
+            assert sorted(names(screen)) == ["dredging.md", "harbour.md"]
+            assert str(screen.query_one(ResultList).border_subtitle) == "2 in 2 documents"
+            assert "in *.md" in text_of(screen, "#search-state")
+            await choose("nowhere")
+            await driver.until(lambda: screen.problem)
+            assert "The library has no document in nowhere." in text_of(screen, "#search-problem")
+            await choose("")
+            await finished(driver, screen, "harbour")
+            assert len(names(screen)) == 3
 
     drive(work())
 
@@ -242,11 +319,8 @@ def test_preview_marks_the_words_of_the_query(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
             screen = await search(driver, "opens at dawn")
-            content = screen.query_one(HitPreview).query_one(Static).visual
-            assert isinstance(content, Content)
-            marked = [content.plain[span.start : span.end] for span in content.spans if span.style == "bold underline"]
-            assert marked == ["opens", "dawn"]
-            assert "The fish market of Varn opens at dawn, beside the harbour." in content.plain
+            assert marked(screen) == ["opens", "dawn"]
+            assert "The fish market of Varn opens at dawn, beside the harbour." in preview(screen).plain
 
     drive(work())
 
@@ -266,14 +340,13 @@ def test_quote_and_path_are_copied(tmp_path: Path) -> None:
 def test_a_stage_that_fails_is_named_and_the_rest_stays(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
-            real = driver.engine.search
+            real = driver.engine.search_stages
 
-            def failing(query: str, **options: Any) -> Any:
-                if options["mode"] != "lexical":
-                    raise ModelError("The embedding model is missing.", hint="Run `edgerag doctor`.")
-                return real(query, **options)
+            def failing(query: str, **options: Any) -> Iterator[SearchStage]:
+                yield next(real(query, **options))
+                raise ModelError("The embedding model is missing.", hint="Run `edgerag doctor`.")
 
-            driver.engine.search = failing  # type: ignore[method-assign]
+            driver.engine.search_stages = failing  # type: ignore[method-assign]
             screen = await search(driver, "dawn", done=False)
             await driver.until(lambda: screen.problem and screen.query_one(ResultList).rows)
             assert names(screen) == ["market.txt"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input, Static
@@ -15,7 +17,7 @@ from edgerag_tui.screens.settings import SettingsScreen
 from edgerag_tui.screens.settings_content import GROUPS
 from edgerag_tui.screens.settings_edit import EditScreen
 from tests.fakes import FakeGenerator
-from tests.tui.driving import Driver, drive, running
+from tests.tui.driving import Driver, drive, on_screen, running
 
 
 def config() -> str:
@@ -23,18 +25,29 @@ def config() -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-async def opened(driver: Driver) -> SettingsScreen:
-    await driver.press("f9")
-    screen = driver.app.screen
-    assert isinstance(screen, SettingsScreen)
-    await driver.until(lambda: screen.rows)
-    return screen
+@contextlib.asynccontextmanager
+async def settings_of(folder: Path, name: str = "", **how: Any) -> AsyncIterator[tuple[Driver, SettingsScreen]]:
+    """The screen with its rows; the cursor on a setting where one is named."""
+    async with on_screen(folder, "f9", SettingsScreen, **how) as (driver, screen):
+        await driver.until(lambda: screen.rows)
+        if name:
+            await choose(driver, screen, name)
+        yield driver, screen
+
+
+async def edit(driver: Driver, *keys: str, text: str = "") -> None:
+    """Open the window of the setting under the cursor, press keys or type a value, and accept."""
+    await driver.press("enter")
+    await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
+    await driver.press(*keys)
+    await driver.type(text)
+    await driver.press("enter")
 
 
 async def choose(driver: Driver, screen: SettingsScreen, name: str) -> None:
     """Put the cursor on a setting with the filter."""
     await driver.press("slash")
-    screen.query_one("#setting-filter", Input).value = name
+    screen.query_one("#filter", Input).value = name
     await driver.until(lambda: screen.row is not None and screen.row.name == name)
     await driver.press("enter")
 
@@ -61,14 +74,13 @@ def test_values_show_who_gave_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EDGERAG_RERANK_TOP", "20")
 
     async def work() -> None:
-        async with running(tmp_path, settings=None, theme="light") as driver:
-            screen = await opened(driver)
+        async with settings_of(tmp_path, settings=None, theme="light") as (_driver, screen):
             rows = {row.name: row for row in screen.rows}
             assert (rows["candidates"].value, rows["candidates"].origin) == (100, "default")
             # The engine of this test was opened with settings of its own.
             assert (rows["top_k"].value, rows["top_k"].origin) == (40, "session")
             assert (rows["min_evidence"].value, rows["min_evidence"].origin) == (0.0, "session")
-            shown = {row.name: row for row in screen._shown if row is not None}
+            shown = {row.name: row for row in screen.shown if row is not None}
             assert (shown["theme"].value, shown["theme"].origin) == ("light", "command")
             assert shown["models_folder"].origin == "environment"
 
@@ -77,13 +89,8 @@ def test_values_show_who_gave_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_changed_number_counts_at_once_and_is_written(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "candidates")
-            await driver.press("enter")
-            await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
-            await driver.type("70")
-            await driver.press("enter")
+        async with settings_of(tmp_path, "candidates") as (driver, screen):
+            await edit(driver, text="70")
             await driver.until(until_changed(driver))
             assert driver.engine.settings.candidates == 70
             assert driver.engine.models.settings.candidates == 70
@@ -96,13 +103,8 @@ def test_a_changed_number_counts_at_once_and_is_written(tmp_path: Path) -> None:
 
 def test_a_value_out_of_range_stays_in_the_window_with_the_reason(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "candidates")
-            await driver.press("enter")
-            await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
-            await driver.type("0")
-            await driver.press("enter")
+        async with settings_of(tmp_path, "candidates") as (driver, _screen):
+            await edit(driver, text="0")
             await driver.until(lambda: driver.of(messages.Failed))
             await driver.pilot.pause()
             assert isinstance(driver.app.screen, EditScreen)
@@ -116,13 +118,9 @@ def test_a_value_out_of_range_stays_in_the_window_with_the_reason(tmp_path: Path
 
 def test_a_model_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path, generator=FakeGenerator()) as driver:
-            screen = await opened(driver)
+        async with settings_of(tmp_path, generator=FakeGenerator()) as (driver, screen):
             await choose(driver, screen, "generator")
-            await driver.press("enter")
-            await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
-            await driver.type("nope")
-            await driver.press("enter")
+            await edit(driver, text="nope")
             await driver.until(lambda: driver.of(messages.Failed))
             assert driver.of(messages.Failed)[0].problem == "No model called nope is installed."
             assert config() == ""
@@ -133,9 +131,7 @@ def test_a_model_that_is_not_installed_is_refused(tmp_path: Path) -> None:
 
 def test_a_switch_turns_with_enter_and_a_reset_takes_it_back(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "save_conversations")
+        async with settings_of(tmp_path, "save_conversations") as (driver, screen):
             await driver.press("enter")
             await driver.until(until_changed(driver))
             assert driver.engine.settings.save_conversations is False
@@ -151,12 +147,8 @@ def test_a_switch_turns_with_enter_and_a_reset_takes_it_back(tmp_path: Path) -> 
 
 def test_the_reranker_is_switched_without_a_restart(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "reranker")
-            await driver.press("enter")
-            await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
-            await driver.press("down", "enter")  # from maxsim to none
+        async with settings_of(tmp_path, "reranker") as (driver, _screen):
+            await edit(driver, "down")  # from maxsim to none
             await driver.until(until_changed(driver))
             assert driver.engine.models.reranker is None
             assert driver.app.session.status.reranker.stage.value == "absent"
@@ -167,13 +159,8 @@ def test_the_reranker_is_switched_without_a_restart(tmp_path: Path) -> None:
 
 def test_what_counts_from_the_next_start_on_says_so(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path) as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "threads")
-            await driver.press("enter")
-            await driver.until(lambda: isinstance(driver.app.screen, EditScreen))
-            await driver.type("1")
-            await driver.press("enter")
+        async with settings_of(tmp_path, "threads") as (driver, screen):
+            await edit(driver, text="1")
             await driver.until(until_changed(driver))
             assert changes(driver)[0].change.at_next_start
             assert driver.engine.settings.threads == 0
@@ -185,9 +172,7 @@ def test_what_counts_from_the_next_start_on_says_so(tmp_path: Path) -> None:
 
 def test_the_theme_is_put_on_at_once_and_kept(tmp_path: Path) -> None:
     async def work() -> None:
-        async with running(tmp_path, theme="dark") as driver:
-            screen = await opened(driver)
-            await choose(driver, screen, "theme")
+        async with settings_of(tmp_path, "theme", theme="dark") as (driver, _screen):
             await driver.press("enter")
             await driver.until(lambda: driver.app.theme == "light")
             assert (paths.config_dir() / "tui.toml").read_text(encoding="utf-8").startswith('theme = "light"\n')

@@ -9,21 +9,50 @@ from pathlib import Path
 from typing import get_args
 
 import edgerag_tui
-from edgerag.ask.why_not import Stage
+from edgerag.ask.absence import Stage
 from edgerag.config import setting_fields
 from edgerag_tui import strings
 from edgerag_tui.keymap import action_id, bind
+from edgerag_tui.model_names import BUILT_IN
 from edgerag_tui.models_work import TASKS
 from edgerag_tui.screens.inspect import PANES
-from edgerag_tui.screens.models_content import Doing
+from edgerag_tui.screens.models_content import COLUMNS, Doing
 from edgerag_tui.screens.search_request import MODES, SearchRequest
 from edgerag_tui.screens.settings_content import GROUPS
 from edgerag_tui.sections import SECTIONS
 from edgerag_tui.status import ROLES
+from tests.tui.engine_texts import engine_texts
 
-TIMED = ("lexical", "embed", "vector", "fuse", "load", "rerank", "retrieve", "evidence", "prompt", "first_token")
+TIMED = (
+    "filter",
+    "lexical",
+    "embed",
+    "vector",
+    "fuse",
+    "load",
+    "rerank",
+    "retrieve",
+    "evidence",
+    "prompt",
+    "first_token",
+)
 TIMED += ("generate", "total")
 """Stages that an answer's times name."""
+TRANSLATED_CHECKS = (
+    "settings",
+    "library",
+    "disk",
+    "processor",
+    "embedder",
+    "generator",
+    "threads",
+    "terminal",
+    "offline",
+)
+"""Checks of the doctor's that are not called after a program."""
+DEGRADED = ("lexical", "embed", "vector", "storage", "freshness", "retrieve", "evidence", "rerank", "generate", "cite")
+DEGRADED += ("conversation",)
+"""Stages that `degraded` names."""
 PACKAGE = Path(edgerag_tui.__file__).parent
 # Keys that are put together in the code, with what they are put together from.
 COMPOSED = {
@@ -37,13 +66,19 @@ COMPOSED = {
     *(f"models.task_{task or 'none'}" for task in (*TASKS, "")),
     *(f"models.state_{state}" for state in ("bundled", "installed", "available", "untried", "builtin", "broken")),
     *(f"models.doing_{doing.value}" for doing in Doing),
+    *(f"models.name_{kind}" for kind in BUILT_IN),
+    *(f"models.column_{name}" for name in COLUMNS),
     *(f"settings.about.{setting.name}" for setting in setting_fields()),
     *(f"settings.about.{name}" for group in ("interface", "places") for name in GROUPS[group]),
     *(f"settings.group_{group}" for group in (*GROUPS, "other")),
     *(f"settings.origin_{origin}" for origin in ("default", "environment", "command", "session")),
+    *(f"engine.{code}" for code in engine_texts()),
+    *(f"degraded.{stage}" for stage in DEGRADED),
     *(f"doctor.{verdict}" for verdict in ("ok", "note", "problem")),
+    *(f"doctor.name_{name}" for name in TRANSLATED_CHECKS),
     *(f"search.mode_{mode}" for mode in MODES),
     *(f"search.stage_{stage}" for stage in SearchRequest().stages),
+    *(f"inspect.way_{way}" for way in ("exact", "hnsw", "hnsw_tail")),
     *(f"inspect.own_{stage}" for stage in SearchRequest().stages),
     *(f"inspect.pane_{pane}" for pane in PANES),
     *(f"inspect.stage_{stage}" for stage in (*get_args(Stage), *TIMED)),
@@ -98,7 +133,8 @@ def test_no_string_is_left_over() -> None:
 def test_no_string_reads_as_markup() -> None:
     for language in strings.LANGUAGES:
         for key, text in strings.catalogue(language).items():
-            if key != "help.keymap":
+            # What the engine says comes to the screen through `safe`, as its values do.
+            if key != "help.keymap" and not key.startswith("engine."):
                 assert "[" not in text, key
 
 

@@ -44,4 +44,5 @@ def test_terminals_of_few_colours_get_high_contrast() -> None:
     assert default_theme({"TERM": "xterm", "COLORTERM": "truecolor"}) == "dark"
     if os.name != "nt":
         assert default_theme({"TERM": "linux"}) == "contrast"
+        assert default_theme({"TERM": "xterm", "COLORTERM": ""}) == "contrast"
         assert default_theme({"TERM": "xterm"}) == "contrast"

@@ -15,25 +15,29 @@ from textual.notifications import SeverityLevel
 from textual.widget import Widget
 
 from edgerag.errors import SettingsError
-from edgerag_tui import messages, safe, strings, themes
+from edgerag_tui import messages, safe, strings, themes, wrapping
 from edgerag_tui.evidence import EvidenceItem
 from edgerag_tui.job import JobState
+from edgerag_tui.job_views import told_time
 from edgerag_tui.jobs import Jobs
 from edgerag_tui.keymap import bind, check_keys
+from edgerag_tui.leaving import SIGNAL_TIMEOUT_S, obey_signals
 from edgerag_tui.preferences import THEMES, Preferences, save_preferences
 from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.sections import FIRST, SECTIONS
 from edgerag_tui.session import Session
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, say_with_hint, tr
 from edgerag_tui.vitals import Vitals, read_vitals
 from edgerag_tui.widgets.sidebar import Sidebar
 from edgerag_tui.widgets.top_bar import SectionTab
 
 if TYPE_CHECKING:
-    from edgerag.storage.conversations import Conversation
+    from edgerag.storage.turns import Conversation
 
 WIDE = 110
 """Columns from which the side bar is shown without being asked for."""
+LEAVE_QUIETLY_S = 0.15
+"""Work that ends within this time of quitting is not worth a window that says so."""
 RECHECK_INTERVAL_S = 60.0
 """How often the files of the library are looked at for changes, which reads none of them."""
 
@@ -57,6 +61,7 @@ class EdgeragApp(App[int]):
         bind("ctrl+l", "conversations", "app.conversations", show=False, priority=True),
         bind("ctrl+t", "next_theme", "app.theme", show=False, priority=True),
         bind("ctrl+c", "copy_or_cancel", "app.copy_or_cancel", show=False),
+        bind("ctrl+z", "suspend_process", "app.suspend", show=False),
         bind("ctrl+q", "quit", "app.quit", priority=True),
         # With priority: textual's text area has meanings of its own for F6 and F7.
         *(
@@ -83,6 +88,7 @@ class EdgeragApp(App[int]):
         """
         self.preferences = preferences or Preferences()
         strings.use(self.preferences.language or strings.language_of())
+        wrapping.install()
         super().__init__()
         self.read_vitals = read_vitals
         self.live_screens: WeakSet[SectionScreen] = WeakSet()
@@ -94,6 +100,8 @@ class EdgeragApp(App[int]):
         self.first_paint: float | None = None
         """When the first picture stood, by the same clock."""
         self.on_first_paint: list[Callable[[], object]] = []
+        self.is_leaving = False
+        """Whether somebody has quit, and only the end of work is waited for."""
         self.chosen_sidebar: bool | None = None
         """None: shown where there is room."""
         check_keys(self.preferences.keys, known_actions(), origin="tui.toml")
@@ -103,6 +111,10 @@ class EdgeragApp(App[int]):
         self.set_keymap(dict(self.preferences.keys))
 
     def on_mount(self) -> None:
+        if not self.is_headless:
+            obey_signals(self)
+        # After `ctrl+z` and `fg` textual draws only what has changed, on a terminal that has been cleared.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.call_after_refresh(self._first_painted)
 
     def _first_painted(self) -> None:
@@ -112,12 +124,34 @@ class EdgeragApp(App[int]):
             call()
         self.session.start()
         self.session.conversations.find(to=self)
+        self.jobs.find_unfinished()
         self.set_interval(RECHECK_INTERVAL_S, self.session.refresh_counts)
 
+    # --- leaving ----------------------------------------------------------------------------------
+
     async def action_quit(self) -> None:
-        """Stop all work at its next safe point and leave."""
-        self.session.close()
+        """Leave once all work has reached a safe point; a second time: at once."""
+        if self.is_leaving:
+            self.exit(0)
+            return
+        self.is_leaving = True
+        self.session.close_in_background(lambda: self.post_message(messages.SessionClosed()))
+        self.set_timer(LEAVE_QUIETLY_S, self._show_leaving)
+
+    def _show_leaving(self) -> None:
+        from edgerag_tui.screens.leaving import LeavingScreen
+
+        if not self.session.is_closed:
+            self.push_screen(LeavingScreen(self.session))
+
+    def on_session_closed(self) -> None:
         self.exit(0)
+
+    def end_soon(self, code: int) -> None:
+        """Leave because the system says so: as `ctrl+q`, but not later than after `SIGNAL_TIMEOUT_S`."""
+        self.is_leaving = True
+        self.session.close_in_background(lambda: self.call_later(self.exit, code))
+        self.set_timer(SIGNAL_TIMEOUT_S, lambda: self.exit(code))
 
     # --- what the session announces ---------------------------------------------------------------
 
@@ -129,6 +163,11 @@ class EdgeragApp(App[int]):
 
     def on_jobs_changed(self, message: messages.JobsChanged) -> None:
         self._pass_on(message)
+
+    def on_jobs_offered(self, message: messages.JobsOffered) -> None:
+        for job in message.jobs:
+            key = "jobs.offered_pull" if job.kind == "pull" else "jobs.offered_sync"
+            self.tell(tr(key, name="".join(job.paths), at=told_time(job.began_at)), severity="warning")
 
     def on_conversations_changed(self, message: messages.ConversationsChanged) -> None:
         self.session.conversations.find(to=self)
@@ -144,7 +183,7 @@ class EdgeragApp(App[int]):
             screen.query_one(Sidebar).show_conversations(message.conversations)
 
     def on_ingest_file_failed(self, message: messages.IngestFileFailed) -> None:
-        self.tell(tr("sync.failed", path=message.failure.path, reason=message.failure.reason), severity="warning")
+        self.tell(tr("sync.failed", path=message.failure.path, reason=say(message.failure.reason)), severity="warning")
 
     def on_ingest_done(self, message: messages.IngestDone) -> None:
         summary = message.summary
@@ -220,7 +259,7 @@ class EdgeragApp(App[int]):
         try:
             save_preferences(self.preferences)
         except SettingsError as error:
-            self.tell(f"{error} {error.hint}", severity="warning")
+            self.tell(say_with_hint(error.message, error.hint), severity="warning")
 
     async def action_copy_or_cancel(self) -> None:
         """`ctrl+c`: copy what is selected, otherwise cancel what runs; it never ends the program."""

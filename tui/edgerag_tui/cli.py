@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from edgerag_tui.app import EdgeragApp
 
 INSTALL_HINT = 'Install it: pip install "edgerag[tui]".'
+
+
+ESCAPE_DELAY_MS = "50"
+"""How long textual waits for the rest of a key's sequence before it takes `esc` for a key. Its own 100 ms are half of
+what cancelling an answer may take; a terminal sends a sequence in one piece, also over ssh."""
 
 
 @click.command()
@@ -34,13 +41,37 @@ def tui(context: CliContext, theme: str | None, language: str | None, self_test:
         from edgerag_tui.self_test import run_self_test
 
         return run_self_test(context)
-    app = make_app(context.library, theme=theme, language=language)
-    if frames is None:
-        return app.run() or 0
-    from edgerag_tui.frames import recorded
+    _need_terminal()
+    os.environ.setdefault("ESCDELAY", ESCAPE_DELAY_MS)
+    from edgerag_tui.leaving import leave
+    from edgerag_tui.own_terminal import own_terminal
 
-    with recorded(app, frames):
-        return app.run() or 0
+    app = make_app(context.library, theme=theme, language=language)
+    with own_terminal():
+        if frames is None:
+            code = app.run() or app.return_code or 0
+        else:
+            from edgerag_tui.frames import recorded
+
+            with recorded(app, frames):
+                code = app.run() or app.return_code or 0
+    return leave(app, code)
+
+
+def _need_terminal() -> None:
+    """Textual reads keys from standard input and draws on standard error; redirected, it would leave a blank screen.
+
+    Raises:
+        SettingsError: One of them is no terminal.
+    """
+    for stream, name, how in ((sys.stdin, "standard input", "`<` or `|`"), (sys.stderr, "standard error", "`2>`")):
+        if not stream.isatty():
+            error = SettingsError(
+                f"The terminal application needs a terminal, and {name} is none.", hint=f"Start it without {how}."
+            )
+            if stream is sys.stderr and sys.stdout.isatty():
+                click.echo(f"edgerag: {error}\n  {error.hint}")  # the error itself goes where nobody looks
+            raise error
 
 
 def make_app(library: Path | None, *, theme: str | None = None, language: str | None = None) -> EdgeragApp:

@@ -15,10 +15,24 @@ def fit(text: Content | str, width: int) -> Content:
     return Content.assemble(shown, " " * (width - shown.cell_length))
 
 
-def right(text: str, width: int) -> Content:
-    """The program's own text at the right of a column."""
-    shown = Content(text).truncate(width, ellipsis=True)
+def right(text: Content | str, width: int) -> Content:
+    """The same at the right of a column."""
+    shown = (text if isinstance(text, Content) else Content(text)).truncate(width, ellipsis=True)
     return Content.assemble(" " * (width - shown.cell_length), shown)
+
+
+def middle(text: str, width: int) -> Content:
+    """A text of any origin, on one line; cut in the middle where it is too long, as both ends of a name tell."""
+    shown = safe.content_line(text)
+    if shown.cell_length <= width:
+        return shown
+    tail = Content("")
+    for start in range(len(shown.plain) - 1, -1, -1):
+        longer = shown[start:]
+        if longer.cell_length > (width - 1) // 2:
+            break
+        tail = longer
+    return Content.assemble(shown.truncate(width - 1 - tail.cell_length), "…", tail)
 
 
 def hanging(head: Content, text: Content, width: int) -> Content:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgerag_tui import messages
+from edgerag_tui.strings import tr
 from edgerag_tui.tasks import Task
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def _sockets(session: Session) -> Finding:
 
     number = count_internet_sockets()
     if number is None:
-        return Finding("offline", "note", "this system does not tell which sockets are open")
+        return Finding("offline", "note", tr("doctor.sockets_unknown"))
     if number and not session.status.pulling:
-        return Finding("offline", "problem", f"{number} sockets that could reach a network are open")
-    reason = f", for `models pull {session.status.pulling}`" if session.status.pulling else ""
-    return Finding("offline", "ok", f"{number} sockets that could reach a network{reason}")
+        return Finding("offline", "problem", tr("doctor.sockets_open", number=number))
+    if session.status.pulling:
+        return Finding("offline", "ok", tr("doctor.sockets_pulling", number=number, name=session.status.pulling))
+    return Finding("offline", "ok", tr("doctor.sockets", number=number))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgerag.datatypes import HEADING_SEPARATOR
+
 if TYPE_CHECKING:
     from edgerag.answers import Citation
-    from edgerag.datatypes import Document, Passage
+    from edgerag.datatypes import Chunk, Document, Passage
 
 CONTEXT_CHARS = 150
 """Shown before and after a quote."""
 PASSAGE_CHARS = 240
 """Shown of a passage that is not quoted."""
 MOST_NUMBERS = 9
+SECTION_SIGN = "§ "
+"""In place of Markdown's number signs, which say nothing where the lines of a passage are run together."""
+_HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+(.*)(\n(?!\n))?", re.MULTILINE)
+_MARKUP = re.compile(r"[#*_`]")
+_UNDERLINE = re.compile(r"[=-]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +64,25 @@ def evidence_items(
     return items
 
 
+def readable_text(passage: Passage) -> str:
+    """All of a passage as it is read beside its heading, which it does not repeat."""
+    chunk = passage.chunk
+    return _readable(chunk.text, _body_start(chunk), len(chunk.text), passage.document)
+
+
 def _cited(citation: Citation, passages: Sequence[Passage]) -> EvidenceItem:
     passage = _holding(citation, passages)
     context, quote = citation.quote, (0, len(citation.quote))
     if passage is not None:
+        text = passage.chunk.text
         start, end = citation.start_chars - passage.chunk.start_chars, citation.end_chars - passage.chunk.start_chars
-        first, last = (
-            _to_word(passage.chunk.text, start - CONTEXT_CHARS),
-            min(len(passage.chunk.text), end + CONTEXT_CHARS),
-        )
-        before, after = "… " if first else "", " …" if last < len(passage.chunk.text) else ""
-        context = before + passage.chunk.text[first:last] + after
-        quote = (len(before) + start - first, len(before) + end - first)
+        body = min(_body_start(passage.chunk), start)
+        first = max(body, _to_word(text, start - CONTEXT_CHARS))
+        last = min(len(text), end + CONTEXT_CHARS)
+        before = ("… " if first > body else "") + _readable(text, first, start, passage.document)
+        after = _readable(text, end, last, passage.document) + (" …" if last < len(text) else "")
+        context = before + text[start:end] + after
+        quote = (len(before), len(before) + end - start)
     heading = citation.heading or (passage.chunk.heading if passage is not None else None)
     score = passage.scores.final if passage is not None else None
     return EvidenceItem(
@@ -86,13 +101,15 @@ def _cited(citation: Citation, passages: Sequence[Passage]) -> EvidenceItem:
 
 def _found(passage: Passage, number: int | None) -> EvidenceItem:
     chunk = passage.chunk
+    body = _body_start(chunk)
+    last = min(len(chunk.text), body + PASSAGE_CHARS)
     return EvidenceItem(
         number,
         passage.document,
         chunk.page,
         chunk.heading,
         passage.scores.final,
-        chunk.text[:PASSAGE_CHARS] + (" …" if len(chunk.text) > PASSAGE_CHARS else ""),
+        _readable(chunk.text, body, last, passage.document) + (" …" if last < len(chunk.text) else ""),
         None,
         chunk.start_chars,
         chunk.end_chars,
@@ -119,3 +136,36 @@ def _to_word(text: str, start: int) -> int:
         return 0
     space = text.find(" ", start, start + 20)
     return space + 1 if space >= 0 else start
+
+
+def _body_start(chunk: Chunk) -> int:
+    """Where a chunk's text begins behind the lines that only repeat its heading; 0 where there is nothing else."""
+    names = {_bare(name) for name in (chunk.heading or "").split(HEADING_SEPARATOR)}
+    start, body = 0, 0
+    while start < len(chunk.text):
+        end = chunk.text.find("\n", start)
+        end = len(chunk.text) if end < 0 else end
+        line = chunk.text[start:end].strip()
+        is_underline = body > 0 and _UNDERLINE.fullmatch(line) is not None
+        if line and not is_underline and _bare(line) not in names:
+            return start if body else 0
+        start = end + 1
+        body = start if line else body
+    return 0
+
+
+def _bare(line: str) -> str:
+    """A heading without its markup, for comparing."""
+    return " ".join(_MARKUP.sub("", line).split()).casefold()
+
+
+def _readable(text: str, start: int, end: int, document: Document) -> str:
+    """A piece of a passage, in which headings further down are told from what they stand above."""
+    if document.format != "markdown":
+        return text[start:end]
+    shown, place = [], start
+    for heading in _HEADING.finditer(text, start, end):
+        # Always an empty line below: lines of Chinese are run together without a space.
+        shown += [text[place : heading.start()], SECTION_SIGN, heading[1], "\n\n" if heading[2] else ""]
+        place = heading.end()
+    return "".join([*shown, text[place:end]])

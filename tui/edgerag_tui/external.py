@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgerag.errors import DocumentError
+from edgerag_tui.strings import tr
 
 
 def editor_command(path: str, environment: Mapping[str, str] | None = None) -> list[str]:
@@ -26,7 +27,7 @@ def editor_command(path: str, environment: Mapping[str, str] | None = None) -> l
     for name in ("notepad",) if os.name == "nt" else ("nano", "vim", "vi"):
         if found := shutil.which(name):
             return [found, path]
-    raise DocumentError("There is no editor.", hint="Set EDITOR to the program that is to open documents.")
+    raise DocumentError(tr("errors.no_editor"), hint=tr("errors.set_editor"))
 
 
 def open_in_viewer(path: str) -> None:
@@ -41,7 +42,7 @@ def open_in_viewer(path: str) -> None:
         return
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is None:
-        raise DocumentError("The system has no viewer to open files with.", hint="Open it with $EDITOR instead.")
+        raise DocumentError(tr("errors.no_viewer"), hint=tr("errors.use_editor"))
     subprocess.Popen(
         [opener, path],
         stdin=subprocess.DEVNULL,
@@ -53,4 +54,4 @@ def open_in_viewer(path: str) -> None:
 
 def _require(path: str) -> None:
     if not Path(path).is_file():
-        raise DocumentError(f"{path} is not there any more.", hint="F5 brings the library up to date.")
+        raise DocumentError(tr("errors.file_gone", path=path), hint=tr("errors.sync"))

@@ -8,7 +8,7 @@ from edgerag.cli.render import format_size
 from edgerag_tui import safe
 from edgerag_tui.job_views import local_time
 from edgerag_tui.library_tree import PROBLEMS, Node
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, tr
 from edgerag_tui.widgets.file_tree import SIGNS, STATE_KEYS, files_text, home_path
 
 HINT_KEYS = {
@@ -46,7 +46,7 @@ def file_details(node: Node) -> Content:
             key = "library.failed_at" if file.state == "failed" else "library.read_at"
             lines.append(Content.styled(tr(key, time=local_time(file.ingested_at)), "$muted"))
         if file.reason:
-            lines.append(safe.content(f"! {file.reason}", "$text-error"))
+            lines.append(safe.content(f"! {say(file.reason)}", "$text-error"))
         if file.state in HINT_KEYS:
             lines.append(Content(tr(HINT_KEYS[file.state])))
     if node.kind == "source":

@@ -6,7 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from edgerag.errors import EdgeragError
+from edgerag.errors import EdgeragError, os_reason
+from edgerag_tui.strings import say, tr
 
 IGNORE_FILE = ".edgeragignore"
 
@@ -40,5 +41,7 @@ def leave_out(source: str, line: str) -> Path:
         with file.open("ab") as stream:
             stream.write(begin + line.encode("utf-8", "surrogateescape") + b"\n")
     except OSError as error:
-        raise EdgeragError(f"{file} cannot be written: {error.strerror}.", hint=f"The line is: {line}") from error
+        raise EdgeragError(
+            tr("errors.unwritable", path=file, problem=say(os_reason(error))), hint=tr("errors.the_line", line=line)
+        ) from error
     return file

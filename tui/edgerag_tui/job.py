@@ -13,6 +13,7 @@ from edgerag_tui import messages
 
 if TYPE_CHECKING:
     from edgerag.datatypes import FileFailed, IngestProgress, IngestSummary
+    from edgerag.models.events import PullProgress
 
 MOST_LOGGED = 500
 """Failures whose reason a job keeps; the rest are counted. The library itself keeps all of them."""
@@ -28,10 +29,18 @@ class JobState(Enum):
     CANCELLED = "cancelled"
     DONE = "done"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Begun in an earlier session and never ended."""
 
 
 ACTIVE = frozenset((JobState.WAITING, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING))
-RESUMABLE = frozenset((JobState.PAUSED, JobState.CANCELLED, JobState.FAILED))
+RESUMABLE = frozenset((JobState.PAUSED, JobState.CANCELLED, JobState.FAILED, JobState.INTERRUPTED))
+SYNCS = frozenset(("sync", "watch", "retry"))
+"""Kinds of jobs that read all sources, and so finish what others have left."""
+
+
+_STOPPED = {JobState.PAUSING: JobState.PAUSED, JobState.CANCELLING: JobState.CANCELLED}
+"""A pull that is stopped ends with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,9 @@ class Job:
 
     id: int
     kind: str
-    """`add`, `sync`, `watch` (a sync because a file changed), `retry` or `remove`."""
+    """`add`, `sync`, `watch` (a sync because a file changed), `retry`, `remove`, or `pull` (a model)."""
     paths: tuple[str, ...]
-    """What it is about; empty: everything."""
+    """What it is about; empty: everything. Of a pull the model's name."""
     state: JobState = JobState.WAITING
     run: int = 0
     """How often it was begun: a resumed job runs again."""
@@ -51,6 +60,7 @@ class Job:
     """The first `MOST_LOGGED` of this run."""
     num_failed: int = 0
     summary: IngestSummary | None = None
+    pulled: PullProgress | None = None
     num_removed: int | None = None
     """Documents that a `remove` took out of the library."""
     problem: str = ""
@@ -77,7 +87,14 @@ class Job:
     def may_cancel(self) -> bool:
         if self.kind == "remove":
             return self.state is JobState.WAITING  # one transaction, which nothing stops
-        return self.state in (JobState.WAITING, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED)
+        return self.state in (
+            JobState.WAITING, JobState.RUNNING, JobState.PAUSING, JobState.PAUSED, JobState.INTERRUPTED
+        )  # fmt: skip
+
+    @property
+    def is_ended(self) -> bool:
+        """Nothing waits for anybody to go on with it."""
+        return not self.is_active and self.state not in (JobState.PAUSED, JobState.INTERRUPTED)
 
 
 def after(job: Job, message: Message | None) -> Job:
@@ -97,6 +114,14 @@ def after(job: Job, message: Message | None) -> Job:
                 is_over = job.state in (JobState.CANCELLING, JobState.CANCELLED)
                 state = JobState.CANCELLED if is_over else JobState.PAUSED
             return replace(job, state=state, summary=summary, seconds=summary.seconds)
+        case messages.PullAdvanced(event=event):
+            from edgerag.models.events import PullProgress
+
+            return replace(job, pulled=event) if isinstance(event, PullProgress) else job
+        case messages.Finished() if job.kind == "pull":
+            return replace(job, state=JobState.DONE, seconds=time.time() - job.began_at)
+        case messages.Failed() if job.kind == "pull" and job.state in _STOPPED:
+            return replace(job, state=_STOPPED[job.state])
         case messages.Finished(result=result):
             return replace(job, state=JobState.DONE, num_removed=result, seconds=time.time() - job.began_at)
         case messages.Failed(problem=problem, hint=hint):

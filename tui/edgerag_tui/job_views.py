@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from edgerag.cli.render import format_size
 from edgerag_tui import safe
 from edgerag_tui.job import MOST_LOGGED, Job, JobState
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, tr
 
 if TYPE_CHECKING:
     from edgerag_tui.session_files import EarlierRun
@@ -20,6 +22,7 @@ NAME_KEYS = {
     "watch": "jobs.watch",
     "retry": "jobs.retry",
     "remove": "jobs.remove",
+    "pull": "jobs.pull",
 }
 STATE_KEYS = {
     JobState.WAITING: "jobs.state_waiting",
@@ -30,6 +33,7 @@ STATE_KEYS = {
     JobState.CANCELLED: "jobs.state_cancelled",
     JobState.DONE: "jobs.state_done",
     JobState.FAILED: "jobs.state_failed",
+    JobState.INTERRUPTED: "jobs.state_interrupted",
 }
 STAGE_KEYS = {"scan": "stages.scan", "ingest": "stages.ingest", "index": "stages.index"}
 STYLES = {
@@ -37,6 +41,7 @@ STYLES = {
     JobState.DONE: "$text-success",
     JobState.FAILED: "$text-error bold",
     JobState.PAUSED: "$text-warning",
+    JobState.INTERRUPTED: "$text-warning",
     JobState.PAUSING: "$text-warning",
     JobState.CANCELLING: "$text-warning",
 }
@@ -56,7 +61,7 @@ def job_name(job: Job) -> str:
 
 def job_content(job: Job) -> Content:
     """A few lines for the list."""
-    sign = "! " if job.state is JobState.FAILED else ""
+    sign = "! " if job.state in (JobState.FAILED, JobState.INTERRUPTED) else ""
     state = Content.styled(sign + tr(STATE_KEYS[job.state]), STYLES.get(job.state, "$muted"))
     head = Content.assemble(state, "  ", safe.content_line(job_name(job), "bold" if job.is_active else ""))
     if job.seconds:
@@ -70,6 +75,13 @@ def _second_line(job: Job) -> Content:
         return safe.content_line(job.problem, "$muted")
     if job.summary is not None or job.num_removed is not None:
         return Content.styled(outcome(job), "$muted")
+    if job.state is JobState.INTERRUPTED:
+        since = f"{told_time(job.began_at)} · " if job.began_at else ""
+        return Content.styled(since + tr("jobs.interrupted_keys"), "$muted")
+    if job.pulled is not None and not job.is_ended:
+        done, total = job.pulled.done_bytes, job.pulled.total_bytes
+        share = f"{done / total:.0%} · " if total else ""
+        return Content.styled(f"{share}{format_size(done)}", "$muted")
     if job.is_active and job.progress is not None:
         return progress_content(job)
     return Content("")
@@ -123,7 +135,10 @@ def job_log(job: Job) -> Content:
             lines.append(safe.content_line(job.progress.current_path, "$muted"))
     if job.summary is not None or job.num_removed is not None:
         lines.append(Content(outcome(job)))
-    if job.state in (JobState.PAUSED, JobState.CANCELLED):
+    if job.state is JobState.INTERRUPTED:
+        lines.append(Content.styled(tr("jobs.interrupted_before"), "$muted"))
+        lines.append(Content.styled(tr("jobs.interrupted_keys"), "$muted"))
+    elif job.kind != "pull" and job.state in (JobState.PAUSED, JobState.CANCELLED):
         lines.append(Content.styled(tr("jobs.what_was_read_stays"), "$muted"))
     if job.problem:
         lines.append(safe.content(f"! {job.problem}", "$text-error"))
@@ -134,7 +149,7 @@ def job_log(job: Job) -> Content:
     num_failed = len(job.summary.failed) if job.summary is not None else job.num_failed
     for failure in failures:
         lines.append(Content.assemble(("! ", "$text-error"), safe.content_line(failure.path)))
-        lines.append(Content.assemble("    ", safe.content_line(failure.reason, "$muted")))
+        lines.append(Content.assemble("    ", safe.content_line(say(failure.reason), "$muted")))
     if num_failed > len(failures):
         lines.append(Content(tr("jobs.more_failures", number=f"{num_failed - len(failures):,}")))
     return Content("\n").join(lines)
@@ -161,6 +176,11 @@ def local_time(at: str) -> str:
         return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:
         return safe.line(at)
+
+
+def told_time(seconds: float) -> str:
+    """Seconds since the epoch in the time zone of the machine, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def duration(seconds: float) -> str:

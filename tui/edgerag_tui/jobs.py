@@ -9,18 +9,19 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 from edgerag_tui import messages
-from edgerag_tui.job import Job, JobState, after, is_idle_watch
+from edgerag_tui.job import SYNCS, Job, JobState, after, is_idle_watch
 
 if TYPE_CHECKING:
     from edgerag.datatypes import IngestEvent
     from edgerag.engine import Engine
+    from edgerag.models.unfinished import UnfinishedPull
     from edgerag_tui.session import Session
     from edgerag_tui.tasks import Task
 
@@ -82,15 +83,32 @@ class Jobs:
                     self.cancel(job.id)  # otherwise resuming it would bring the source back
             return self._new("remove", (path,))
 
+    def find_unfinished(self) -> None:
+        """List what an earlier session has begun and not ended, to be resumed or dismissed."""
+        self._session.run("read", "unfinished", _look_for_unfinished, to=_Finder(self))
+
+    def offer(self, since: float | None, pulls: Sequence[UnfinishedPull]) -> None:
+        """List a run that began at `since` (s since the epoch) and downloads as interrupted jobs."""
+        with self._guard:
+            known = {job.paths for job in self._jobs.values() if job.kind == "pull"}
+            offered = [Job(next(self._numbers), "pull", (pull.name,)) for pull in pulls if (pull.name,) not in known]
+            if since is not None and not any(job.kind != "pull" for job in self._jobs.values()):
+                offered.append(Job(next(self._numbers), "sync", (), began_at=since))
+            for job in offered:
+                self._jobs[job.id] = replace(job, state=JobState.INTERRUPTED)
+        if offered:
+            self._tell()
+            self._announce(messages.JobsOffered(tuple(offered)))
+
     def sync_or_pause(self) -> Job:
-        """What one key can do: pause what runs, go on with what is paused, otherwise sync."""
+        """What one key can do: pause what runs, go on with what was paused or interrupted, otherwise sync."""
         with self._guard:
             for job in self.all():
-                if job.may_pause and job.state is JobState.RUNNING:
+                if job.kind != "pull" and job.may_pause and job.state is JobState.RUNNING:
                     self.pause(job.id)
                     return self._jobs[job.id]
             for job in self.all():
-                if job.state is JobState.PAUSED:
+                if job.kind != "pull" and job.state in (JobState.PAUSED, JobState.INTERRUPTED):
                     self.resume(job.id)
                     return self._jobs[job.id]
             return self.sync()
@@ -99,9 +117,7 @@ class Jobs:
         job = Job(next(self._numbers), kind, paths)
         with self._guard:
             self._jobs[job.id] = job
-            ended = [
-                each.id for each in self._jobs.values() if not each.is_active and each.state is not JobState.PAUSED
-            ]
+            ended = [each.id for each in self._jobs.values() if each.is_ended]
             for old in ended[: max(0, len(ended) - MOST_KEPT)]:
                 del self._jobs[old]
             self._start(job.id)
@@ -114,7 +130,11 @@ class Jobs:
             job = Job(job_id, job.kind, job.paths, run=run)
             self._jobs[job_id] = job
             listener = _Listener(self, job_id, run)
-            if job.kind == "remove":
+            if job.kind == "pull":
+                from edgerag_tui import models_work  # nothing that the first picture needs
+
+                self._tasks[job_id] = models_work.pull_model(self._session, job.paths[0], to=listener)
+            elif job.kind == "remove":
                 self._tasks[job_id] = self._session.run("write", "remove", self._removing(job, listener), to=listener)
             else:
                 self._tasks[job_id] = self._session.ingest(job.kind, self._ingesting(job, listener), to=listener)
@@ -150,7 +170,19 @@ class Jobs:
         self._stop(job_id, JobState.PAUSING, JobState.PAUSED, lambda job: job.may_pause)
 
     def cancel(self, job_id: int) -> None:
-        """Stop at the next safe point for good. What was read stays in the library."""
+        """Stop at the next safe point for good. What was read stays in the library.
+
+        One that an earlier session has left is not listed any more; what there was of a download is deleted.
+        """
+        with self._guard:
+            job = self._jobs.get(job_id)
+            if job is not None and job.state is JobState.INTERRUPTED:
+                del self._jobs[job_id]
+                self._forget(job)
+                self._tell()
+                return
+            if job is not None and job.state is JobState.PAUSED:
+                self._forget(job)
         self._stop(job_id, JobState.CANCELLING, JobState.CANCELLED, lambda job: job.may_cancel)
 
     def resume(self, job_id: int) -> None:
@@ -171,6 +203,21 @@ class Jobs:
             runs = job.state in (JobState.RUNNING, JobState.PAUSING)
             self._jobs[job_id] = replace(job, state=under_way if runs else at_once)
         self._tell()
+
+    def _forget(self, job: Job) -> None:
+        """Nobody wants to go on with it: the next session is not to offer it."""
+        if job.kind == "pull":
+
+            def work(task: Task) -> None:
+                from edgerag.models.unfinished import discard_pull
+
+                discard_pull(job.paths[0])
+
+            self._session.run_apart("pull", "discard", work, to=_Forwarder(self._announce))
+        elif not any(each.id != job.id and (each.is_active or not each.is_ended) for each in self._jobs.values()):
+            self._session.run(
+                "read", "forget", lambda engine, task: engine.library.forget_unfinished(), to=_Forwarder(self._announce)
+            )
 
     # --- watching ---------------------------------------------------------------------------------
 
@@ -219,14 +266,43 @@ class Jobs:
             self._jobs[job_id] = job = after(job, message)
             if is_idle_watch(job):
                 del self._jobs[job_id]
+            if job.kind in SYNCS and job.state is JobState.DONE:
+                self._drop_interrupted()
+            if job.state is JobState.CANCELLED:
+                self._forget(job)
         is_told = isinstance(message, messages.IngestDone) and not is_idle_watch(job)
         is_told = is_told or (isinstance(message, messages.IngestFileFailed) and job.num_failed <= MOST_TOLD)
-        if message is not None and (is_told or isinstance(message, messages.Failed)):
+        is_told = is_told or (isinstance(message, messages.Failed) and job.state is JobState.FAILED)
+        if message is not None and is_told:
             self._announce(message)
         self._tell()
 
+    def _drop_interrupted(self) -> None:
+        """A sync of all sources has read what an earlier session had left."""
+        for job in list(self._jobs.values()):
+            if job.kind != "pull" and job.state is JobState.INTERRUPTED:
+                del self._jobs[job.id]
+
     def _tell(self) -> None:
         self._announce(messages.JobsChanged(self.all(), self.is_watching))
+
+
+def _look_for_unfinished(engine: Engine, task: Task) -> tuple[float | None, list[UnfinishedPull]]:
+    from edgerag.models.unfinished import unfinished_pulls
+
+    return engine.library.unfinished_since(), unfinished_pulls()
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """Gets what was found."""
+
+    jobs: Jobs
+
+    def post_message(self, message: Message) -> bool:
+        if isinstance(message, messages.Finished):
+            self.jobs.offer(*message.result)
+        return True
 
 
 class _Listener:
@@ -241,7 +317,8 @@ class _Listener:
         self._jobs.take(self._job_id, self._run, None)
 
     def post_message(self, message: Message) -> bool:
-        self._jobs.take(self._job_id, self._run, message)
+        begins = isinstance(message, messages.PullAdvanced) and message.event is None
+        self._jobs.take(self._job_id, self._run, None if begins else message)
         return True
 
 

@@ -45,7 +45,7 @@ _KEY_NAMES = {
 }
 
 
-def bind(keys: str, action: str, id: str, *, show: bool = True, priority: bool = False) -> Binding:
+def bind(keys: str, action: str, id: str, *, show: bool = True, priority: bool = False, name: str = "") -> Binding:
     """A binding whose words come from the catalogue.
 
     Args:
@@ -53,8 +53,11 @@ def bind(keys: str, action: str, id: str, *, show: bool = True, priority: bool =
         id: `<screen>.<action>`; `actions.<id>` must be in the catalogue.
         show: Whether the key bar at the bottom names it; the help always does.
         priority: Taken before the focused widget sees the key.
+        name: Key of its words where they are not `actions.<id>`: one action, one key, but another word for it here.
     """
-    return Binding(keys, action, description=id, id=id, show=show, priority=priority)
+    return Binding(
+        keys, action, description=name or f"actions.{_NUMBER.sub('', id)}", id=id, show=show, priority=priority
+    )
 
 
 def action_id(binding: Binding) -> str:
@@ -64,8 +67,7 @@ def action_id(binding: Binding) -> str:
 
 def name_of(binding: Binding) -> str:
     """The action's name in the language of the interface; empty for textual's own bindings, which have no id."""
-    key = f"actions.{action_id(binding)}"
-    return tr(key) if has(key) else ""
+    return tr(binding.description) if binding.id and has(binding.description) else ""
 
 
 def key_name(key: str) -> str:
@@ -75,6 +77,15 @@ def key_name(key: str) -> str:
     if modifiers == ["ctrl"] and len(name) == 1:
         return f"^{shown}"
     return "+".join([*(modifier.capitalize() for modifier in modifiers), shown])
+
+
+def first_key(app: App[Any], id: str, default: str) -> str:
+    """The first key of an action, as the key map has it: for labels outside the key bar.
+
+    Args:
+        default: The keys that it is bound to where the key map does not name it.
+    """
+    return app._keymap.get(id, default).split(",")[0].strip()
 
 
 def character_of(key: str) -> str | None:

@@ -19,7 +19,8 @@ _SIMPLE = re.compile(
     "\uac00-\ud7a3\uff01-\uff5e]*"
 )
 _FIRST_WIDE = "\u2e80"
-_NO_ROW_BEGINS_WITH = frozenset("，。、；：？！）】」』》〉”’…,.;:?!)]}%")
+_NO_ROW_BEGINS_WITH = frozenset("，。、；：？！）】」』》〉”’…—·,.;:?!)]}%")
+_NO_ROW_ENDS_WITH = frozenset("（【「『《〈“‘([{")
 _CHECK_STOP_EVERY = 2000
 
 
@@ -64,7 +65,7 @@ def lay_out(text: str, width: int, stop: StopFlag | None = None) -> Rows | None:
             return None
         starts.append(position)
         if len(line) > width or not line.isascii() or "\t" in line:
-            starts.extend(position + start for start in _breaks(line, width))
+            starts.extend(position + start for start in breaks(line, width))
         position += len(line) + 1
     return Rows(width, starts, len(text))
 
@@ -78,8 +79,12 @@ def _lines(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _breaks(line: str, width: int) -> list[int]:
-    """Offsets in the line at which its second, third ... row begin."""
+def breaks(line: str, width: int) -> list[int]:
+    """Offsets in a line at which its second, third ... row begin.
+
+    Args:
+        width: In cells, at least 2.
+    """
     if line.isascii() and "\t" not in line:
         return _break_ascii(line, width)
     if _SIMPLE.fullmatch(line):
@@ -105,30 +110,29 @@ def _break_ascii(line: str, width: int) -> list[int]:
 def _break(line: str, starts: list[int], cells: list[int], width: int) -> list[int]:
     """As `_break_ascii` over graphemes: `starts` are their offsets and the end, `cells` their widths."""
     breaks: list[int] = []
-    first, used = 0, 0
-    last_space = -1
-    number = 0
+    first, used, number = 0, 0, 0
     while number < len(cells):
-        if line[starts[number]] == " ":
-            last_space = number
         if used + cells[number] > width and number > first:
-            cut = _cut(line, starts, first, number, last_space)
+            cut = _cut(line, starts, first, number)
             if cut >= len(cells):
                 break
             breaks.append(starts[cut])
-            first, number, used, last_space = cut, cut, 0, -1
+            first, number, used = cut, cut, 0
             continue
         used += cells[number]
         number += 1
     return breaks
 
 
-def _cut(line: str, starts: list[int], first: int, number: int, last_space: int) -> int:
+def _cut(line: str, starts: list[int], first: int, number: int) -> int:
     """The grapheme at which the next row begins, given that `number` no longer fits."""
-    character = line[starts[number]]
-    if character == " ":
+    if line[starts[number]] == " ":
         return number + 1
-    before = line[starts[number - 1]]
-    if character >= _FIRST_WIDE or before >= _FIRST_WIDE:
-        return number - 1 if character in _NO_ROW_BEGINS_WITH and number - 1 > first else number
-    return last_space + 1 if last_space > first else number
+    for cut in range(number, first, -1):
+        before, character = line[starts[cut - 1]], line[starts[cut]]
+        if before == " ":
+            return cut
+        is_between_words = character >= _FIRST_WIDE or before >= _FIRST_WIDE
+        if is_between_words and character not in _NO_ROW_BEGINS_WITH and before not in _NO_ROW_ENDS_WITH:
+            return cut
+    return number

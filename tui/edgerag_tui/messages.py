@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from edgerag.cli.doctor import Finding
     from edgerag.datatypes import Document, FileFailed, IngestProgress, IngestSummary, Passage
     from edgerag.models.events import PullEvent
-    from edgerag.storage.conversations import Conversation, ConversationHit, Turn
     from edgerag.storage.library import StoredText
+    from edgerag.storage.turns import Conversation, ConversationHit, Turn
     from edgerag_tui.job import Job
     from edgerag_tui.models_work import ModelRow
     from edgerag_tui.screens.search_request import SearchFilter
@@ -51,6 +51,18 @@ class JobsChanged(Message, bubble=False):
     jobs: tuple[Job, ...]
     """The newest first."""
     is_watching: bool
+
+
+@dataclass
+class JobsOffered(Message, bubble=False):
+    """An earlier session has left something undone."""
+
+    jobs: tuple[Job, ...]
+
+
+@dataclass
+class SessionClosed(Message, bubble=False):
+    """All work has ended and the library is closed: the application may leave."""
 
 
 # --- an answer ------------------------------------------------------------------------------------
@@ -162,6 +174,13 @@ class ConversationsListed(Message, bubble=False):
 
 
 @dataclass
+class QuestionsListed(Message, bubble=False):
+    task_id: int
+    questions: list[str]
+    """The latest last, without repeats."""
+
+
+@dataclass
 class ConversationLoaded(Message, bubble=False):
     task_id: int
     conversation: Conversation
@@ -179,9 +198,9 @@ class SearchFound(Message, bubble=False):
     stage: str
     """`lexical`, `vector` or `rerank`: the last one that had its say."""
     passages: tuple[Passage, ...]
-    """Best first, those that the filter leaves."""
-    num_found: int
-    """Before the filter."""
+    """Best first."""
+    num_documents: int | None
+    """Those that the filter leaves; None where all are searched."""
     degraded: tuple[str, ...]
     elapsed_ms: float
 

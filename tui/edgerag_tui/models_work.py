@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgerag.errors import ModelError
 from edgerag_tui import messages, settings_work
 from edgerag_tui.status import ModelStage, ModelStatus
+from edgerag_tui.strings import say, say_with_hint, tr
 from edgerag_tui.tasks import Task
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def list_models(session: Session, *, to: Target) -> Task:
         rows += [ModelRow(name, "cross-encoder", "builtin") for name in settings_work.RERANKERS]
         here = {model.name.casefold() for model in models}
         rows += [_available(entry) for name, entry in entries.items() if name not in here]
-        rows += [ModelRow(each.name, "", "broken", description=each.reason, folder=str(each.folder)) for each in broken]
+        rows += [
+            ModelRow(each.name, "", "broken", description=say(each.reason), folder=str(each.folder)) for each in broken
+        ]
         order = {task: place for place, task in enumerate(TASKS)}
         return sorted(rows, key=lambda row: (order.get(row.task, len(order)), row.can_pull))
 
@@ -113,7 +116,7 @@ def _available(entry: CatalogueEntry) -> ModelRow:
         entry.parameters,
         entry.languages,
         entry.context_tokens or entry.max_tokens,
-        tuple(str(source) for source in entry.sources),
+        tuple(say(source.told) for source in entry.sources),
     )
 
 
@@ -158,7 +161,7 @@ def _reload_generator(session: Session) -> None:
     try:
         model = session.engine.models.generator()
     except ModelError as error:
-        problem = f"{error} {error.hint}".strip()
+        problem = say_with_hint(error.message, error.hint)
         session.change(generator=ModelStatus(ModelStage.FAILED, problem=problem))
         return
     name = model.name if model is not None else ""
@@ -200,7 +203,7 @@ def remove_model(session: Session, name: str, task_of: str, *, to: Target) -> Ta
         setting = SETTING_OF.get(task_of, "")
         is_named = bool(setting) and _chosen(session, setting).casefold() == name.casefold()
         if is_named and setting == "embedder":
-            raise ModelError(f"{name} is the embedding model of this library.", hint="Choose another one first.")
+            raise ModelError(tr("errors.own_embedder", name=name), hint=tr("errors.choose_other"))
         is_loaded = session.status.generator.name.casefold() == name.casefold()
         if is_loaded and session.status.is_open:
             session.engine.models.forget_generators()  # Windows removes no file that is open

@@ -1,8 +1,8 @@
 """The only door through which documents, file names, model output and error texts come into a widget.
 
 A widget that is given a `str` reads it as markup: `[bold]` styles, `[@click=...]` runs an action, and a lone bracket
-can raise. So no widget is ever given one that is not the program's own. What comes out of here is `Content` (or rich
-`Text`, for trees and tables), which is shown as it stands, without a character that a terminal could obey.
+can raise. So no widget is ever given one that is not the program's own. What comes out of here is `Content`, which is
+shown as it stands, without a character that a terminal could obey.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content, Span
 
-from edgerag.cli.safe_text import safe_text
+from edgerag.cli.safe_text import line_joints, safe_line, safe_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
-    from rich.text import Text
 
 # Beyond the command line's list. Lone surrogates: file names that are no UTF-8 hold them, and writing one to a terminal
 # raises. The rest is invisible: more bidi marks, zero-width spaces, deprecated format characters, tags (which smuggle
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(
     "[\ud800-\udfff\u00ad\u061c\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
+_EMOJI_STYLE = re.compile("([^\ufe0f])\ufe0f")
 _INLINE_MARKS = {"strong_open": "bold", "em_open": "italic"}
 
 
@@ -35,12 +35,21 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub("\ufffd", safe_text(text))
+    text = _UNSAFE.sub("\ufffd", safe_text(text))
+    return _EMOJI_STYLE.sub(_as_text_style, text) if "\ufe0f" in text else text
+
+
+def _as_text_style(match: re.Match[str]) -> str:
+    """A narrow sign stays narrow: as a picture terminals give it one cell or two, which would shift the row."""
+    from rich.cells import cell_len
+
+    sign = match[1]
+    return sign + ("\ufe0e" if cell_len(sign) == 1 else "\ufe0f")
 
 
 def line(text: str) -> str:
-    """The same on one line: runs of white space become one space."""
-    return plain(" ".join(text.split()))
+    """The same on one line: runs of white space become one space, or nothing between lines of Chinese."""
+    return plain(safe_line(text))
 
 
 def content(text: str, style: str = "") -> Content:
@@ -51,13 +60,6 @@ def content(text: str, style: str = "") -> Content:
 def content_line(text: str, style: str = "") -> Content:
     """The same on one line."""
     return Content.styled(line(text), style)
-
-
-def rich_line(text: str, style: str = "") -> Text:
-    """One line for a widget that takes rich's `Text`: cells of a `DataTable`, labels of a `Tree`."""
-    from rich.text import Text  # loaded already by textual, but not by whoever imports this module for its texts
-
-    return Text(line(text), style=style, end="")
 
 
 def highlighted(text: str, spans: Iterable[tuple[int, int]], style: str) -> Content:
@@ -71,18 +73,17 @@ def highlighted_line(text: str, spans: Iterable[tuple[int, int]], style: str) ->
     """The same on one line; offsets are those of the text as it was given."""
     shown: list[str] = []
     places: list[int] = []
+    joints = {place for joint in line_joints(text) for place in range(*joint)}
     after_space = True
-    for character in text:
+    for place, character in enumerate(text):
+        places.append(len(shown))
         is_space = character.isspace()
-        if not (is_space and after_space):
+        if not (is_space and (after_space or place in joints)):
             shown.append(" " if is_space else character)
-        places.append(max(0, len(shown) - 1))
-        after_space = is_space
+        after_space = is_space and place not in joints
     places.append(len(shown))
-    ends = len(text)
-    moved = [
-        (places[max(0, start)], places[min(end, ends) - 1] + 1) for start, end in spans if end > 0 and start < ends
-    ]
+    length = len(text)
+    moved = [(places[max(0, start)], places[min(end, length)]) for start, end in spans if end > 0 and start < length]
     return highlighted("".join(shown).rstrip(), moved, style)
 
 

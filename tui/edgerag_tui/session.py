@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from edgerag.errors import EdgeragError
 from edgerag_tui import messages
 from edgerag_tui.session_reading import Conversations, Documents, Target
 from edgerag_tui.status import ModelStage, ModelStatus, Status, SyncStatus
+from edgerag_tui.strings import say, say_with_hint, tr
 from edgerag_tui.tasks import Lane, Task
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class Session:
         """Set once opening has ended, well or not."""
         self._closing = threading.Event()
         self._guard = threading.Lock()
+        self._close_guard = threading.Lock()
+        self.is_closed = False
+        """Whether all work has ended and the library is closed."""
         self._lanes: dict[str, Lane] = {}
         self.status = Status()
         self.documents = Documents(self)
@@ -78,23 +83,64 @@ class Session:
         """
         self._opened.wait()
         if self._engine is None:
-            raise EdgeragError(self.status.problem or "The library is closed.")
+            raise EdgeragError(self.status.problem or tr("errors.closed"))
         return self._engine
 
-    def close(self) -> None:
-        """Stop all work, then close the library. What does not end in time is left to the end of the process."""
-        self._closing.set()
-        ended = [lane.close(CLOSE_TIMEOUT_S) for lane in list(self._lanes.values())]
-        if self._engine is not None and all(ended):
-            self._engine.close()
-        self._engine = None
-        self._opened.set()
+    def stop_work(self) -> None:
+        """Ask all work to end at its next safe point, and take on nothing more; returns at once."""
+        with self._guard:
+            self._closing.set()
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.stop()
+
+    @property
+    def work_left(self) -> list[str]:
+        """Names of the tasks that have not ended, without repeats."""
+        with self._guard:
+            lanes = list(self._lanes.values())
+        return list(dict.fromkeys(name for lane in lanes for name in lane.task_names))
+
+    def close(self, timeout_s: float | None = CLOSE_TIMEOUT_S) -> bool:
+        """Stop all work, wait for it, and close the library.
+
+        Args:
+            timeout_s: For all of it together; None: as long as it takes.
+
+        Returns:
+            Whether it is closed; what has not ended by then is left to the end of the process. What is committed is
+            safe either way.
+        """
+        self.stop_work()
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._guard:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            if not lane.join(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                return False
+        with self._close_guard:
+            engine, self._engine = self._engine, None
+            self._opened.set()
+            if engine is not None:
+                engine.close()
+            self.is_closed = True
+        return True
+
+    def close_in_background(self, closed: Callable[[], object]) -> None:
+        """`close` without a limit, in a thread of its own, which calls `closed` at the end."""
+
+        def work() -> None:
+            self.close(None)
+            closed()
+
+        self.stop_work()
+        threading.Thread(target=work, name="edgerag-close", daemon=True).start()
 
     def _load(self, task: Task) -> None:
         try:
             self._engine = self._open_engine()
         except EdgeragError as error:
-            self.change(problem=_told(error))
+            self.change(problem=say_with_hint(error.message, error.hint))
             return
         except Exception as error:
             logger.exception("the library could not be opened")
@@ -115,7 +161,7 @@ class Session:
         try:
             name = load(self.engine)
         except EdgeragError as error:
-            self.change(**{role: ModelStatus(ModelStage.FAILED, problem=_told(error))})
+            self.change(**{role: ModelStatus(ModelStage.FAILED, problem=say_with_hint(error.message, error.hint))})
             return
         except Exception as error:
             logger.exception("the %s could not be loaded", role)
@@ -163,7 +209,8 @@ class Session:
             try:
                 result = work(task)
             except EdgeragError as error:
-                to.post_message(messages.Failed(task.id, name, str(error), error.hint))
+                if not self._closing.is_set():
+                    to.post_message(messages.Failed(task.id, name, say(error.message), say(error.hint)))
             except Exception as error:
                 if self._closing.is_set():
                     return  # the library is closed under its feet
@@ -228,10 +275,6 @@ class Session:
                     if event.conversation_id is not None:
                         self.announce(messages.ConversationsChanged())
 
-    def sync(self, *, to: Target) -> Task:
-        """Bring all sources up to date; `Ingest...` messages, `IngestDone` or `Failed` last."""
-        return self.ingest("sync", lambda engine, task: engine.stream_sync(stop=task.stop), to=to)
-
     def ingest(self, name: str, start: Callable[[Engine, Task], Iterator[IngestEvent]], *, to: Target) -> Task:
         """Run an ingest of any kind (`stream_add`, `stream_sync`, `stream_retry`), showing it in the status line."""
 
@@ -283,7 +326,10 @@ class Session:
 
     def _lane(self, name: str) -> Lane:
         with self._guard:
-            return self._lanes.setdefault(name, Lane(name))
+            lane = self._lanes.setdefault(name, Lane(name))
+        if self._closing.is_set():
+            lane.stop()
+        return lane
 
 
 Reply = Callable[[int, Any], Message | None]
@@ -294,7 +340,3 @@ def tokens_per_s(notes: dict[str, object]) -> float | None:
     run = notes.get("generation")
     speed = run.get("decode_tokens_per_s") if isinstance(run, dict) else None
     return float(speed) if speed else None
-
-
-def _told(error: EdgeragError) -> str:
-    return f"{error} {error.hint}".strip()

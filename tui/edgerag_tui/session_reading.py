@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from edgerag.errors import EdgeragError
+from edgerag.errors import EdgeragError, os_reason
 from edgerag_tui import messages, safe
+from edgerag_tui.strings import say, tr
 
 if TYPE_CHECKING:
     from edgerag.answers import Citation
+    from edgerag.datatypes import Document
     from edgerag.engine import Engine
     from edgerag_tui.session import Session
     from edgerag_tui.tasks import Task
@@ -46,7 +48,8 @@ class Documents:
             place = engine.locate(citation)
             if place.document is None:
                 raise EdgeragError(
-                    f"{citation.document.path} is no longer in the library.", hint=f"It said: {citation.quote}"
+                    tr("errors.document_gone", path=citation.document.path),
+                    hint=tr("errors.it_said", quote=citation.quote),
                 )
             # A place that no longer holds the quote is shown, but not marked as if it did.
             end_chars = place.start_chars if place.state == "changed" else place.end_chars
@@ -57,11 +60,8 @@ class Documents:
     def find_all(self, *, to: Target) -> Task:
         """Every document, by path; `DocumentsListed`."""
 
-        def work(engine: Engine, task: Task) -> list[Any]:
-            from edgerag.datatypes import Document
-
-            sql = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents ORDER BY path"
-            return [Document(*row) for row in engine.library.rows(sql)]
+        def work(engine: Engine, task: Task) -> list[Document]:
+            return engine.library.documents()
 
         return self._session.run("read", "documents", work, to=to, reply=messages.DocumentsListed)
 
@@ -87,6 +87,14 @@ class Conversations:
             to=to,
             reply=lambda task_id, found: messages.ConversationsListed(task_id, found[0], found[1]),
         )
+
+    def questions(self, top_k: int, *, to: Target) -> Task:
+        """What was asked last, each question once, the latest last; `QuestionsListed`."""
+
+        def work(engine: Engine, task: Task) -> list[str]:
+            return engine.conversations.questions(top_k)
+
+        return self._session.run("read", "questions", work, to=to, reply=messages.QuestionsListed)
 
     def open(self, conversation_id: int, *, to: Target) -> Task:
         """All turns of a conversation; `ConversationLoaded`."""
@@ -123,7 +131,7 @@ class Conversations:
                     stream.write(text)
             except OSError as error:
                 raise EdgeragError(
-                    f"{path} cannot be written: {error.strerror}.", hint="Choose another name."
+                    tr("errors.unwritable", path=path, problem=say(os_reason(error))), hint=tr("errors.other_name")
                 ) from error
             return str(path)
 
@@ -139,9 +147,5 @@ class Conversations:
 
 def _view(engine: Engine, document_id: int, start_chars: int, end_chars: int, state: str) -> messages.DocumentView:
     stored = engine.library.document_text(document_id)
-    rows = engine.library.rows(
-        "SELECT start_chars, end_chars FROM chunks WHERE document_id = ? ORDER BY ordinal", (document_id,)
-    )
-    return messages.DocumentView(
-        stored, safe.plain(stored.text), start_chars, end_chars, state, tuple((row[0], row[1]) for row in rows)
-    )
+    chunks = tuple(engine.library.chunk_spans(document_id))
+    return messages.DocumentView(stored, safe.plain(stored.text), start_chars, end_chars, state, chunks)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from edgerag.coded_text import CodedText, with_hint
 
 FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "zh")
@@ -38,8 +41,8 @@ def use(language: str) -> None:
     _texts = catalogue(language)
 
 
-def tr(key: str, **values: object) -> str:
-    """The string of a key, with its `{names}` filled in.
+def tr(key: str, /, **values: object) -> str:
+    """The string of a key, with its `{names}` filled in; `{number:file|files}` is the word that fits the number.
 
     Raises:
         KeyError: No language has the key.
@@ -47,7 +50,39 @@ def tr(key: str, **values: object) -> str:
     if not _fallback:
         use(LANGUAGES[0])
     text = _texts.get(key) or _fallback[key]
-    return text.format(**values) if values else text
+    return _FORMATTER.format(text, **values) if values else text
+
+
+def say(text: str) -> str:
+    """What the engine says, in the interface's language; its own English where the catalogue has no words for it."""
+    if not isinstance(text, CodedText):
+        return text
+    key = f"engine.{text.code}"
+    if not has(key):
+        return str(text)
+    values = {name: say(value) if isinstance(value, str) else value for name, value in text.fields.items()}
+    if "stage" in text.fields:
+        values["stage"] = stage_name(str(text.fields["stage"]))
+    try:
+        return tr(key, **values)
+    except (KeyError, ValueError):  # kept by another version, whose text had other values in it
+        return str(text)
+
+
+def say_with_hint(problem: str, hint: str) -> str:
+    """What happened to what, and what to do about it, in one line."""
+    return say(with_hint(problem, hint))
+
+
+def stage_name(stage: str) -> str:
+    """A stage that can be degraded, in words."""
+    key = f"degraded.{stage}"
+    return tr(key) if has(key) else stage
+
+
+def degraded_stage(entry: str) -> str:
+    """The stage of an entry of `degraded`, in words."""
+    return stage_name(entry.split(":", 1)[0])
 
 
 def has(key: str) -> bool:
@@ -55,6 +90,19 @@ def has(key: str) -> bool:
     if not _fallback:
         use(LANGUAGES[0])
     return key in _fallback
+
+
+class _Formatter(string.Formatter):
+    """`str.format` with a choice between singular and plural."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if "|" not in format_spec:
+            return super().format_field(value, format_spec)
+        one, other = format_spec.split("|", 1)
+        return one if str(value) == "1" else other
+
+
+_FORMATTER = _Formatter()
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -36,15 +36,21 @@ class Lane:
     def __init__(self, name: str) -> None:
         self.name = name
         self._queue: queue.SimpleQueue[tuple[Task, Callable[[Task], None]] | None] = queue.SimpleQueue()
-        self._tasks: set[Task] = set()
+        self._tasks: dict[Task, None] = {}
+        """In order; what waits and what runs."""
+        self._is_closed = False
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def submit(self, name: str, work: Callable[[Task], None]) -> Task:
-        """Do this next. `work` handles its own errors; what still escapes is logged."""
+        """Do this next. `work` handles its own errors; what still escapes is logged. Nothing once it is closed."""
         task = Task(name)
         with self._guard:
-            self._tasks.add(task)
+            if self._is_closed:
+                task.cancel()
+                task.done.set()
+                return task
+            self._tasks[task] = None
             if self._thread is None:
                 # A daemon: work that does not obey its stop flag must not keep the terminal.
                 self._thread = threading.Thread(target=self._run, name=f"edgerag-{self.name}", daemon=True)
@@ -52,15 +58,27 @@ class Lane:
         self._queue.put((task, work))
         return task
 
-    def close(self, timeout_s: float) -> bool:
-        """Stop what runs, drop what waits; returns whether the thread has ended in that time."""
+    @property
+    def task_names(self) -> list[str]:
+        """Of what runs and waits, in order."""
+        with self._guard:
+            return [task.name for task in self._tasks]
+
+    def stop(self) -> None:
+        """Ask what runs to end at its next safe point, drop what waits, take nothing more; returns at once."""
         with self._guard:
             for task in self._tasks:
                 task.cancel()
-            thread = self._thread
+            if self._is_closed:
+                return
+            self._is_closed = True
+        self._queue.put(None)
+
+    def join(self, timeout_s: float | None) -> bool:
+        """After `stop`: wait for the end (None: however long it takes); returns whether it has come."""
+        thread = self._thread
         if thread is None:
             return True
-        self._queue.put(None)
         thread.join(timeout_s)
         return not thread.is_alive()
 
@@ -75,4 +93,4 @@ class Lane:
             finally:
                 task.done.set()
                 with self._guard:
-                    self._tasks.discard(task)
+                    self._tasks.pop(task, None)

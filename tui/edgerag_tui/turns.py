@@ -12,7 +12,7 @@ from edgerag.sentences import split_sentences
 if TYPE_CHECKING:
     from edgerag.answers import Answer, AnswerSentence, Citation, Exchange
     from edgerag.datatypes import Passage
-    from edgerag.storage.conversations import Turn
+    from edgerag.storage.turns import Turn
 
 
 class Phase(Enum):

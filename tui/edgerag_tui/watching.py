@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgerag.errors import EdgeragError
 from edgerag.storage.library import Library
+from edgerag_tui.strings import tr
 
 DEBOUNCE_MS = 1000
 """Changes are gathered for this long, so that unpacking an archive is one change."""
@@ -57,10 +58,7 @@ def watch_sources(library: Library, sync: Callable[[], bool], *, stop: threading
         except FileNotFoundError:
             is_due = True  # gone between looking and watching
         except (OSError, RuntimeError) as error:
-            raise EdgeragError(
-                f"The sources cannot be watched: {error}.",
-                hint="Sync with F5 instead, or allow more watches (on Linux: fs.inotify.max_user_watches).",
-            ) from error
+            raise EdgeragError(tr("errors.no_watch", problem=error), hint=tr("errors.more_watches")) from error
 
 
 def _present(library: Library) -> list[Path]:

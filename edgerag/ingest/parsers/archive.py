@@ -10,7 +10,9 @@ import zlib
 from typing import Any
 from urllib.parse import unquote
 
+from edgerag.coded_text import coded
 from edgerag.errors import DocumentError
+from edgerag.ingest.parsers.refusals import damaged, protected
 
 MAX_TOTAL_BYTES = 512 * 1024 * 1024
 """All that is unpacked from one file. The largest real books and workbooks stay far below."""
@@ -36,16 +38,17 @@ class Archive:
         """
         if data.startswith(_OLE_MAGIC):
             if "EncryptedPackage".encode("utf-16-le") in data:
-                raise _protected()
+                raise protected()
             raise DocumentError(
-                "is of an old binary Office format", hint="Save it as .docx, .xlsx or .pptx and add that."
+                coded("file.old_office", "is of an old binary Office format"),
+                hint=coded("hint.new_office", "Save it as .docx, .xlsx or .pptx and add that."),
             )
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         if len(self._zip.infolist()) > MAX_MEMBERS:
-            raise DocumentError(f"holds more than {MAX_MEMBERS:,} parts")
+            raise DocumentError(coded("file.many_parts", "holds more than {limit:,} parts", limit=MAX_MEMBERS))
         self._members = {info.filename: info for info in self._zip.infolist()}
         self._unpacked_bytes = 0
 
@@ -64,15 +67,20 @@ class Archive:
         """
         info = self._members.get(name)
         if info is None:
-            raise DocumentError(f"is damaged (no {name} in it)", hint="Save it again in its own program.")
+            raise damaged(f"no {name} in it")
         if info.flag_bits & 1:
-            raise _protected()
+            raise protected()
         is_bomb = info.file_size > RATIO_FREE_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1)
         self._unpacked_bytes += info.file_size
         if is_bomb or self._unpacked_bytes > MAX_TOTAL_BYTES:
             raise DocumentError(
-                f"unpacks to more than it may (a zip bomb? {name}: {info.file_size:,} bytes)",
-                hint="If you trust the file, save its content in several smaller ones.",
+                coded(
+                    "file.zip_bomb",
+                    "unpacks to more than it may (a zip bomb? {name}: {size:,} bytes)",
+                    name=name,
+                    size=info.file_size,
+                ),
+                hint=coded("hint.split_trusted", "If you trust the file, save its content in several smaller ones."),
             )
         try:
             return self._zip.read(info)  # never reads beyond the size declared, which was checked
@@ -84,7 +92,7 @@ class Archive:
             OSError,
             NotImplementedError,
         ) as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
 
     def xml(self, name: str) -> Any:
         """Unpack and parse a member; the root element."""
@@ -111,14 +119,6 @@ class Archive:
         return self.xml("docProps/core.xml").findtext("{http://purl.org/dc/elements/1.1/}title") or ""
 
 
-def _damaged(error: Exception) -> DocumentError:
-    return DocumentError(f"is damaged ({error})", hint="Open it in its own program and save it again.")
-
-
-def _protected() -> DocumentError:
-    return DocumentError("is password-protected", hint="Save a copy without the password and add that.")
-
-
 def resolve(folder: str, target: str) -> str:
     """Member name of a reference within a part or book; `..` cannot leave the archive."""
     target = unquote(target.split("#", 1)[0])
@@ -139,11 +139,14 @@ def parse_xml(data: bytes, *, recover: bool = False) -> Any:
     try:
         root = lxml.etree.fromstring(data, parser)
     except (lxml.etree.XMLSyntaxError, ValueError) as error:
-        raise DocumentError(f"is damaged ({error})", hint="Save it again in its own program.") from error
+        raise damaged(error) from error
     if root is None:
-        raise DocumentError("is damaged (no XML in it)")
+        raise damaged("no XML in it")
     if any("HUGE" in entry.message.upper() for entry in parser.error_log):  # recovering would cut it off silently
-        raise DocumentError("holds a text above 10 MB, or is nested too deeply", hint="Split the file.")
+        raise DocumentError(
+            coded("file.huge_xml", "holds a text above 10 MB, or is nested too deeply"),
+            hint=coded("hint.split", "Split the file."),
+        )
     declared = root.getroottree().docinfo.internalDTD
     if declared is not None and next(declared.iterentities(), None) is not None:
         raise _entities()
@@ -181,7 +184,8 @@ def check_no_entities(data: bytes) -> None:
 
 def _entities() -> DocumentError:
     return DocumentError(
-        "declares XML entities, which are not read", hint="They can make a small file huge, or fetch others."
+        coded("file.entities", "declares XML entities, which are not read"),
+        hint=coded("hint.entities", "They can make a small file huge, or fetch others."),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from edgerag.datatypes import Heading, PageSpan, ParsedDocument
-from edgerag.errors import DocumentError
+from edgerag.ingest.parsers.refusals import too_long
 
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
 _NEWLINES = re.compile(r"\r\n?")
@@ -42,14 +42,6 @@ def clean_text(text: str) -> str:
 def one_line(text: str) -> str:
     """Collapse all white space, newlines too, to single spaces."""
     return " ".join(text.split())
-
-
-def too_long(max_text_chars: int) -> DocumentError:
-    """The error of a text above the limit."""
-    return DocumentError(
-        f"holds more than {max_text_chars:,} characters of text",
-        hint="Split the file, or raise the setting `max_text_chars`.",
-    )
 
 
 class TextBuilder:

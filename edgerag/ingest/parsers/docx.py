@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.archive import Archive
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
 from edgerag.ingest.parsers.docx_styles import Numbering, Styles
 from edgerag.ingest.parsers.html import first_heading
+from edgerag.ingest.parsers.refusals import damaged, no_text
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -38,15 +40,18 @@ def parse(source: Source) -> ParsedDocument:
     body = root.find(f"{W}body")
     if body is None:
         if _STRICT_W in archive.read(main)[:4096]:
-            raise DocumentError("is in the strict Open XML form", hint="Save it as an ordinary Word document.")
-        raise DocumentError("is damaged (no text part in it)", hint="Save it again in Word.")
+            raise DocumentError(
+                coded("file.strict_xml", "is in the strict Open XML form"),
+                hint=coded("hint.ordinary_word", "Save it as an ordinary Word document."),
+            )
+        raise damaged("no text part in it")
     writer.write(body)
     for kind in ("footnotes", "endnotes"):
         notes = _part(archive, parts.get(kind))
         if notes is not None:
             writer.write_notes(notes)
     if builder.is_empty:
-        raise DocumentError("holds no text")
+        raise no_text()
     return builder.build("docx", archive.core_title() or first_heading(builder))
 
 

@@ -6,12 +6,14 @@ import email
 import email.policy
 from email.message import Message
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.encodings import decode_text
 from edgerag.ingest.formats import file_ending
 from edgerag.ingest.parsers.builder import Source, TextBuilder, clean_text, one_line
 from edgerag.ingest.parsers.html import write_html
+from edgerag.ingest.parsers.refusals import no_text
 
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 _MAX_DEPTH = 4
@@ -22,12 +24,12 @@ _WEB_ARCHIVES = (".mht", ".mhtml")
 def parse(source: Source) -> ParsedDocument:
     message = email.message_from_bytes(source.data, policy=email.policy.default)
     if not message.keys():
-        raise DocumentError("is no e-mail (it has no headers)")
+        raise DocumentError(coded("file.no_email", "is no e-mail (it has no headers)"))
     builder = TextBuilder(source)
     is_web_archive = file_ending(source.name) in _WEB_ARCHIVES
     _write_message(builder, message, depth=0, with_headers=not is_web_archive)
     if builder.is_empty:
-        raise DocumentError("holds no text")
+        raise no_text()
     return builder.build("eml", _header(message, "Subject"))
 
 

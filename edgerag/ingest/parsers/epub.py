@@ -5,11 +5,13 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.archive import Archive, parse_xml, resolve
 from edgerag.ingest.parsers.builder import Source, TextBuilder
 from edgerag.ingest.parsers.html import decode_markup, first_heading, write_html
+from edgerag.ingest.parsers.refusals import PICTURES_HINT, no_text
 
 _CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}rootfile"
 _OPF = "{http://www.idpf.org/2007/opf}"
@@ -29,7 +31,10 @@ def parse(source: Source) -> ParsedDocument:
             resolve("", item.get("URI") or "") for item in archive.xml("META-INF/encryption.xml").iter(_ENCRYPTED)
         }
         if encrypted.intersection(chapters):  # fonts alone are often scrambled
-            raise DocumentError("is copy-protected (DRM)", hint="Get a copy without copy protection.")
+            raise DocumentError(
+                coded("file.drm", "is copy-protected (DRM)"),
+                hint=coded("hint.drm", "Get a copy without copy protection."),
+            )
     builder = TextBuilder(source)
     for name in chapters:
         if name not in archive:
@@ -42,7 +47,7 @@ def parse(source: Source) -> ParsedDocument:
         write_html(builder, text, whole_body=True)
         builder.gap()
     if builder.is_empty:
-        raise DocumentError("holds no text", hint="Text in pictures is not read.")
+        raise no_text(hint=PICTURES_HINT)
     return builder.build("epub", package.findtext(f".//{_TITLE}") or first_heading(builder))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
-from edgerag.errors import DocumentError
 from edgerag.ingest.encodings import decode_text, decode_warnings, is_binary
 from edgerag.ingest.parsers.builder import Source, TextBuilder, clean_text
 from edgerag.ingest.parsers.html_blocks import HtmlBlocks
+from edgerag.ingest.parsers.refusals import binary, no_text
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})[\"']", re.IGNORECASE)
@@ -25,14 +26,14 @@ _BROWSER_NAMES = {
 
 def parse(source: Source) -> ParsedDocument:
     if is_binary(source.data):
-        raise DocumentError("is not text", hint="Its bytes are binary data, whatever the file's name says.")
+        raise binary()
     text, warnings = decode_markup(source.data)
     builder = TextBuilder(source)
     for warning in warnings:
         builder.warn(warning)
     title = write_html(builder, text)
     if builder.is_empty:
-        raise DocumentError("holds no text", hint="The page may be filled in by a script when it is shown.")
+        raise no_text(hint=coded("hint.script", "The page may be filled in by a script when it is shown."))
     return builder.build("html", title or first_heading(builder))
 
 

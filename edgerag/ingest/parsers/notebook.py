@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import Heading, ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.builder import Source, TextBuilder, clean_text
@@ -20,7 +21,7 @@ def parse(source: Source) -> ParsedDocument:
         cells = notebook.get("cells") or [cell for sheet in notebook.get("worksheets", []) for cell in sheet["cells"]]
         contents = [(str(cell.get("cell_type")), _content(cell)) for cell in cells]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DocumentError(f"is no notebook ({error})") from error
+        raise DocumentError(coded("file.no_notebook", "is no notebook ({problem})", problem=error)) from error
     builder = TextBuilder(source)
     for warning in warnings:
         builder.warn(warning)

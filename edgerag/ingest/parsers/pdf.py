@@ -6,13 +6,15 @@ import re
 from collections import defaultdict
 from typing import Any
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.builder import Source, TextBuilder
 from edgerag.ingest.parsers.pdf_furniture import drop_furniture
 from edgerag.ingest.parsers.pdf_lines import Line, Piece, continues_across_pages, join_lines, known_words
+from edgerag.ingest.parsers.refusals import protected
 
-_DAMAGED_HINT = "Open it in a PDF viewer and save it again."
+_DAMAGED_HINT = coded("hint.save_pdf", "Open it in a PDF viewer and save it again.")
 _NUMBER_PREFIX = re.compile(
     r"^(?:(?:chapter|section|appendix|part)\s+)?(?:[A-Z]?[\d.]+|[A-Z]\.|[IVXLC]+\.)\s+", re.IGNORECASE
 )
@@ -27,10 +29,11 @@ def parse(source: Source) -> ParsedDocument:
         document = pypdfium2.PdfDocument(source.data)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pypdfium2.raw.FPDF_ERR_PASSWORD:
-            raise DocumentError(
-                "is password-protected", hint="Save a copy without the password and add that."
-            ) from error
-        raise DocumentError(f"is no readable PDF ({error})", hint=_DAMAGED_HINT) from error
+            raise protected() from error
+        problem = str(error).rpartition("PDFium: ")[2].rstrip(").")  # `Failed to load document (PDFium: <this>).`
+        raise DocumentError(
+            coded("file.no_pdf", "is no readable PDF ({problem})", problem=problem), hint=_DAMAGED_HINT
+        ) from error
     builder = TextBuilder(source)
     try:
         pages = _read_pages(document, builder, source.max_text_chars)
@@ -54,7 +57,10 @@ def parse(source: Source) -> ParsedDocument:
         builder.gap()
         last = pieces[-1] if pieces else last
     if builder.is_empty:
-        raise DocumentError("holds no text (scanned?)", hint="Run it through text recognition (OCR) first.")
+        raise DocumentError(
+            coded("file.scanned", "holds no text (scanned?)"),
+            hint=coded("hint.ocr", "Run it through text recognition (OCR) first."),
+        )
     return builder.build("pdf", "" if _is_useless_title(title) else title)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgerag.datatypes import ParsedDocument
-from edgerag.errors import DocumentError
 from edgerag.ingest.encodings import decode_text, decode_warnings, is_binary
 from edgerag.ingest.parsers.builder import Source, whole_text
+from edgerag.ingest.parsers.refusals import binary
 
 
 def read_text(source: Source) -> tuple[str, tuple[str, ...]]:
@@ -18,7 +18,7 @@ def read_text(source: Source) -> tuple[str, tuple[str, ...]]:
         DocumentError: It is binary, or too long.
     """
     if is_binary(source.data):
-        raise DocumentError("is not text", hint="Its bytes are binary data, whatever the file's name says.")
+        raise binary()
     text, encoding = decode_text(source.data)
     return text, decode_warnings(text, encoding)
 

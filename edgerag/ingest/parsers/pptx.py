@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edgerag.datatypes import ParsedDocument
-from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.archive import Archive
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
 from edgerag.ingest.parsers.html import first_heading
+from edgerag.ingest.parsers.refusals import PICTURES_HINT, no_text
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -35,7 +35,7 @@ def parse(source: Source) -> ParsedDocument:
             if kind == "notesSlide" and notes in archive:
                 _write_notes(builder, archive.xml(notes))
     if builder.is_empty:
-        raise DocumentError("holds no text", hint="Text in pictures is not read.")
+        raise no_text(hint=PICTURES_HINT)
     return builder.build("pptx", archive.core_title() or first_heading(builder))
 
 

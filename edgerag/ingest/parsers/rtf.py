@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
-from edgerag.ingest.parsers.builder import Source, TextBuilder, too_long
+from edgerag.ingest.parsers.builder import Source, TextBuilder
+from edgerag.ingest.parsers.refusals import no_text, too_long
 
 # Control words: Rich Text Format Specification 1.9.1.
 _TOKEN = re.compile(
@@ -35,13 +37,16 @@ _TITLE = re.compile(rb"\{\\title ([^\\{}]{1,300})\}")
 
 def parse(source: Source) -> ParsedDocument:
     if source.data[:5].lower() != b"{\\rtf":
-        raise DocumentError("is no RTF file", hint="Save it again in its own program.")
+        raise DocumentError(
+            coded("file.no_rtf", "is no RTF file"),
+            hint=coded("hint.save_again", "Open it in its own program and save it again."),
+        )
     builder = TextBuilder(source)
     text = _plain_text(source)
     for block in re.split(r"\n\s*\n", text):
         builder.block("\n".join(line.strip(" |\t") for line in block.split("\n")))
     if builder.is_empty:
-        raise DocumentError("holds no text")
+        raise no_text()
     title = _TITLE.search(source.data[:20_000])
     return builder.build("rtf", title.group(1).decode("cp1252", "replace") if title else "")
 

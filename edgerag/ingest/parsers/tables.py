@@ -12,6 +12,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
 from edgerag.ingest.formats import file_ending
@@ -45,7 +46,10 @@ def parse(source: Source) -> ParsedDocument:
         for row in itertools.chain(first if names is None else first[1:], rows):
             builder.line(show_row(row, names))
     except csv.Error as error:
-        raise DocumentError(f"is no table ({error})", hint="Rename it to .txt to read it as text.") from error
+        raise DocumentError(
+            coded("file.no_table", "is no table ({problem})", problem=error),
+            hint=coded("hint.rename_txt", "Rename it to .txt to read it as text."),
+        ) from error
     return builder.build("csv")
 
 

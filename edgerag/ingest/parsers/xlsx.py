@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgerag.datatypes import ParsedDocument
-from edgerag.errors import DocumentError
 from edgerag.ingest.parsers.archive import SAFE_XML, Archive, check_no_entities
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
+from edgerag.ingest.parsers.refusals import damaged, no_text
 from edgerag.ingest.parsers.xlsx_numbers import NumberFormats
 
 S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -56,7 +56,7 @@ def parse(source: Source) -> ParsedDocument:
         for row in rows:
             builder.line(row)
     if not has_cells:
-        raise DocumentError("holds no text")
+        raise no_text()
     return builder.build("xlsx", archive.core_title())
 
 
@@ -101,7 +101,7 @@ def _elements(data: bytes, tag: str) -> Iterator[Any]:
             while element.getprevious() is not None:
                 del element.getparent()[0]
     except lxml.etree.XMLSyntaxError as error:
-        raise DocumentError(f"is damaged ({error})", hint="Save it again in its own program.") from error
+        raise damaged(error) from error
 
 
 def _cell_value(cell: Any, strings: list[str], formats: NumberFormats) -> str:

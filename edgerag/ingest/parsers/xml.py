@@ -9,6 +9,7 @@ from edgerag.errors import DocumentError
 from edgerag.ingest.encodings import is_binary
 from edgerag.ingest.parsers.archive import parse_xml
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
+from edgerag.ingest.parsers.refusals import binary, no_text
 
 _INLINE = frozenset(
     """
@@ -21,7 +22,7 @@ _TITLES = frozenset(("title", "head", "heading"))
 
 def parse(source: Source) -> ParsedDocument:
     if is_binary(source.data):
-        raise DocumentError("is not text", hint="Its bytes are binary data, whatever the file's name says.")
+        raise binary()
     builder = TextBuilder(source)
     root = _read_tree(source.data, builder)
     inline: list[str] = []
@@ -54,7 +55,7 @@ def parse(source: Source) -> ParsedDocument:
     flush("")
     title = next((heading.text for heading in builder.headings), "")
     if builder.is_empty:
-        raise DocumentError("holds no text")
+        raise no_text()
     return builder.build("xml", title)
 
 

@@ -20,12 +20,12 @@ from edgerag_tui.strings import tr
 from edgerag_tui.tasks import Task
 from edgerag_tui.turns import Phase, TurnState, saved_turn
 from edgerag_tui.widgets.evidence_list import EvidenceList
-from edgerag_tui.widgets.question_box import QuestionBox
+from edgerag_tui.widgets.question_box import MOST_HISTORY, QuestionBox
 from edgerag_tui.widgets.talk_scroll import TalkScroll
 from edgerag_tui.widgets.turn_view import TurnView
 
 if TYPE_CHECKING:
-    from edgerag.storage.conversations import Conversation
+    from edgerag.storage.turns import Conversation
 
 MOST_TURNS_SHOWN = 40
 """Older ones leave the screen (not the library): each costs time whenever the screen is laid out."""
@@ -75,6 +75,10 @@ class AskScreen(SectionScreen):
 
     def on_mount(self) -> None:
         self.query_one(EvidenceList).show([])
+        self.session.conversations.questions(MOST_HISTORY, to=self)
+
+    def on_questions_listed(self, message: messages.QuestionsListed) -> None:
+        self.query_one(QuestionBox).fill_history(message.questions)
 
     def show_status(self, status: Status) -> None:
         super().show_status(status)
@@ -274,10 +278,7 @@ class AskScreen(SectionScreen):
     def on_conversation_loaded(self, message: messages.ConversationLoaded) -> None:
         self._clear(message.conversation)
         answers = self.query_one(TalkScroll)
-        box = self.query_one(QuestionBox)
-        for turn in message.turns:
-            self.turns.append(saved_turn(turn))
-            box.remember(turn.question)
+        self.turns = [saved_turn(turn) for turn in message.turns]
         answers.mount_all(TurnView(turn) for turn in self.turns[-MOST_TURNS_SHOWN:])
         answers.follow(again=True)
         self._show_place(len(self.turns) - 1)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
-from textual.css.query import NoMatches
+from textual.content import Content
 from textual.screen import Screen
+from textual.widgets import Static
 
 from edgerag_tui import messages
 from edgerag_tui.keymap import bind
 from edgerag_tui.session import Session
 from edgerag_tui.status import Status
+from edgerag_tui.strings import tr
 from edgerag_tui.widgets.key_bar import KeyBar
 from edgerag_tui.widgets.sidebar import Sidebar
 from edgerag_tui.widgets.status_line import StatusLine
@@ -21,6 +23,12 @@ from edgerag_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from edgerag_tui.app import EdgeragApp
+
+
+SMALLEST = (40, 15)
+"""Columns and rows; below, nothing but a note of that is shown."""
+SHORT = 20
+"""Rows below which style sheets make secondary panes lower (`-short`)."""
 
 
 class SectionScreen(Screen[None]):
@@ -42,6 +50,7 @@ class SectionScreen(Screen[None]):
                 yield from self.compose_body()
         yield StatusLine()
         yield KeyBar()
+        yield Static(id="too-small")
 
     def compose_body(self) -> ComposeResult:
         """The section's own widgets."""
@@ -78,6 +87,14 @@ class SectionScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.show_sidebar()
+        width, height = self.app.size
+        is_too_small = width < SMALLEST[0] or height < SMALLEST[1]
+        self.set_class(is_too_small, "-too-small")
+        self.set_class(height < SHORT, "-short")
+        if is_too_small:
+            columns, rows = SMALLEST
+            note = tr("too_small", width=width, height=height, columns=columns, rows=rows)
+            self.query_one("#too-small", Static).update(Content(note))
 
     def show_sidebar(self) -> None:
         """Show or hide the side bar, as the width or the person wants it."""
@@ -98,11 +115,3 @@ class SectionScreen(Screen[None]):
     def tell_failure(self, message: messages.Failed) -> None:
         """The note for work that failed."""
         self.tell(f"{message.problem}\n{message.hint}".strip(), severity="error")
-
-    def maybe(self, selector: str) -> bool:
-        """Whether a widget is there."""
-        try:
-            self.query_one(selector)
-        except NoMatches:
-            return False
-        return True

@@ -16,9 +16,10 @@ from edgerag_tui import messages, safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.screens.prompts import ConfirmScreen, PromptScreen
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 if TYPE_CHECKING:
-    from edgerag.storage.conversations import Conversation, ConversationHit
+    from edgerag.storage.turns import Conversation, ConversationHit
     from edgerag_tui.app import EdgeragApp
 
 
@@ -51,7 +52,7 @@ class ConversationsScreen(ModalScreen[None]):
             panel.border_title = Content(tr("conversations.title"))
             panel.border_subtitle = Content(tr("conversations.keys"))
             yield Input(placeholder=tr("conversations.search"))
-            yield OptionList(markup=False)
+            yield MarkedList()
 
     def on_mount(self) -> None:
         self._find()
@@ -129,7 +130,8 @@ class ConversationsScreen(ModalScreen[None]):
 
 def conversation_content(conversation: Conversation) -> Content:
     """Title, number of questions, last change."""
-    told = tr("conversations.turns", number=conversation.num_turns)
+    number = conversation.num_turns
+    told = tr("conversations.one_turn") if number == 1 else tr("conversations.turns", number=number)
     when = conversation.changed_at[:16].replace("T", " ")
     title = conversation.title or tr("conversations.untitled")
     return Content.assemble(safe.content_line(title, "bold"), "\n", safe.content_line(f"  {told} · {when}", "$muted"))

@@ -15,7 +15,7 @@ from edgerag_tui.columns import fit, hanging
 from edgerag_tui.doctor_work import examine
 from edgerag_tui.keymap import bind
 from edgerag_tui.screens.base import SectionScreen
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import has, say, tr
 from edgerag_tui.tasks import Task
 
 if TYPE_CHECKING:
@@ -111,10 +111,16 @@ def finding_content(finding: Finding, width: int) -> Content:
     """Sign, word and name, then the text, wrapped beside them to `width` cells."""
     word = tr(f"doctor.{finding.verdict}")
     head = Content.styled(f"{SIGNS[finding.verdict]} {word}", STYLES[finding.verdict])
-    name = Content.styled(finding.name, "bold")
+    name = Content.styled(safe.line(check_name(finding.name)), "bold")
     return hanging(
-        Content.assemble(fit(head, SIGN_WIDTH), fit(name, NAME_WIDTH)), safe.content_line(finding.text), width
+        Content.assemble(fit(head, SIGN_WIDTH), fit(name, NAME_WIDTH)), safe.content_line(say(finding.text)), width
     )
+
+
+def check_name(name: str) -> str:
+    """What is checked, in the interface's language; names of programs stay."""
+    key = f"doctor.name_{name}"
+    return tr(key) if has(key) else name
 
 
 def as_text(findings: list[Finding]) -> str:

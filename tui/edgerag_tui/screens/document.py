@@ -19,8 +19,9 @@ from edgerag_tui import messages, safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.prompts import PromptScreen
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say_with_hint, tr
 from edgerag_tui.widgets.document_picker import DocumentPicker
+from edgerag_tui.widgets.marked_list import MarkedList
 from edgerag_tui.widgets.text_view import TextView
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class DocumentScreen(SectionScreen):
     CSS_PATH = "../styles/document.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
+        bind("slash", "focus_main", "screen.focus_main", name="actions.screen.find"),
         bind("n", "match(1)", "document.next_match"),
         bind("N", "match(-1)", "document.previous_match", show=False),
         bind("right_square_bracket", "heading(1)", "document.next_heading"),
@@ -61,7 +63,7 @@ class DocumentScreen(SectionScreen):
     def compose_body(self) -> ComposeResult:
         yield DocumentPicker(id="picker")
         with Horizontal(id="reader"):
-            outline = OptionList(id="outline", markup=False)
+            outline = MarkedList(id="outline")
             outline.border_title = Content(tr("document.outline"))
             yield outline
             with Vertical(id="page"):
@@ -271,7 +273,7 @@ class DocumentScreen(SectionScreen):
             self.app.refresh()
             self.tell(tr("document.edited"))
         except DocumentError as error:
-            self.tell(f"{error} {error.hint}", severity="error")
+            self.tell(say_with_hint(error.message, error.hint), severity="error")
         except (OSError, SuspendNotSupported) as error:
             self.tell(str(error), severity="error")
 
@@ -283,7 +285,7 @@ class DocumentScreen(SectionScreen):
         try:
             open_in_viewer(self.view.stored.document.path)
         except DocumentError as error:
-            self.tell(f"{error} {error.hint}", severity="error")
+            self.tell(say_with_hint(error.message, error.hint), severity="error")
 
 
 def _indented(text: str) -> Content:

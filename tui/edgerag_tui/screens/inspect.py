@@ -29,6 +29,7 @@ from edgerag_tui.strings import tr
 from edgerag_tui.tasks import Task
 from edgerag_tui.turns import Phase, TurnState
 from edgerag_tui.widgets.document_picker import DocumentPicker
+from edgerag_tui.widgets.marked_list import MarkedList
 from edgerag_tui.widgets.pane_tabs import PaneTabs
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class InspectScreen(SectionScreen):
                     yield Static(id="waterfall-text")
             with Vertical(id="evidence-pane"):
                 yield Static(id="verdict")
-                sentences = OptionList(id="sentences", markup=False)
+                sentences = MarkedList(id="sentences")
                 sentences.border_title = Content(tr("inspect.sentences"))
                 yield sentences
             with VerticalScroll(id="prompt-pane"):
@@ -121,6 +122,7 @@ class InspectScreen(SectionScreen):
     def on_resize(self) -> None:
         super().on_resize()
         self.call_after_refresh(self._show_bars)
+        self.call_after_refresh(self._show_why)
 
     # --- which question ---------------------------------------------------------------------------
 
@@ -215,6 +217,7 @@ class InspectScreen(SectionScreen):
     def _show_all(self) -> None:
         explanation, subject = self.explanation, self.subject
         if subject is None or explanation is None:
+            # Said here for all panes, so that no pane says it again.
             told = Content.styled(tr("inspect.working" if subject else "inspect.nothing"), "$muted")
         else:
             told = contents.state_content(subject, explanation)
@@ -239,8 +242,8 @@ class InspectScreen(SectionScreen):
         width = self._inner_width()
         hits.clear_options()
         if explanation is None or not explanation.hits:
-            key = "inspect.no_hits" if explanation else "inspect.working" if self.subject else "inspect.nothing"
-            hits.add_option(Option(Content.styled(tr(key), "$muted"), disabled=True))
+            if explanation is not None:
+                hits.add_option(Option(Content.styled(tr("inspect.no_hits"), "$muted"), disabled=True))
             self.query_one("#waterfall-text", Static).update(Content(""))
         else:
             hits.add_options(Option(hit_line(hit, width)) for hit in explanation.hits)
@@ -279,8 +282,10 @@ class InspectScreen(SectionScreen):
             sentences.add_options(Option(contents.evidence_content(use)) for use in self.explanation.evidence)
 
     def _show_why(self) -> None:
-        nothing = Content.styled(tr("inspect.pick" if self.subject else "inspect.nothing"), "$muted")
-        self.query_one("#why-text", Static).update(contents.why_not_content(self.outcome) if self.outcome else nothing)
+        nothing = Content.styled(tr("inspect.pick"), "$muted") if self.subject else Content("")
+        width = max(20, (self.query_one("#why-result").size.width or 50) - 5)
+        told = contents.why_not_content(self.outcome, width) if self.outcome else nothing
+        self.query_one("#why-text", Static).update(told)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_list.id == "hits":

@@ -8,12 +8,14 @@ from textual.content import Content
 
 from edgerag.cli.render import shown_path
 from edgerag_tui import safe
+from edgerag_tui.columns import hanging
 from edgerag_tui.screens.inspect_bars import stage_name, time_bars
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import has, say, tr
 
 if TYPE_CHECKING:
+    from edgerag.ask.absence import StageOutcome
     from edgerag.ask.explain import EvidenceUse, Explanation
-    from edgerag.ask.why_not import StageOutcome, WhyNot
+    from edgerag.ask.why_not import WhyNot
     from edgerag_tui.screens.inspect_subject import Subject
 
 
@@ -24,7 +26,7 @@ def search_notes(explanation: Explanation) -> Content:
     if explanation.dropped_terms:
         parts.append(tr("inspect.dropped", terms=", ".join(explanation.dropped_terms)))
     if "vector_method" in notes:
-        parts.append(tr("inspect.method", name=notes["vector_method"], chunks=notes.get("chunks", "–")))
+        parts.append(tr("inspect.method", name=_way(str(notes["vector_method"])), chunks=notes.get("chunks", "–")))
     if notes.get("embed_cached"):
         parts.append(tr("inspect.cached"))
     if "reranker" in notes:
@@ -32,11 +34,17 @@ def search_notes(explanation: Explanation) -> Content:
     return Content("\n").join(safe.content_line(part, "$muted") for part in parts)
 
 
+def _way(method: str) -> str:
+    """How vectors were searched, in words."""
+    key = f"inspect.way_{method.replace('+', '_')}"
+    return tr(key) if has(key) else method
+
+
 def state_content(subject: Subject, explanation: Explanation) -> Content:
     """What was searched instead of the question, and which stages fell back; empty where there is nothing to say."""
-    lines = [safe.content_line(f"! {entry}", "$text-warning") for entry in explanation.degraded]
+    lines = [safe.content_line(f"! {say(entry)}", "$text-warning") for entry in explanation.degraded]
     if subject.is_rewritten:
-        lines.insert(0, Content.assemble((tr("turn.rewritten"), "$muted"), " ", safe.content_line(subject.searched)))
+        lines.insert(0, Content.assemble((tr("turn.rewritten"), "$muted"), safe.content_line(subject.searched)))
     return Content("\n").join(lines)
 
 
@@ -82,26 +90,26 @@ def time_content(subject: Subject, explanation: Explanation, width: int) -> Cont
     return Content("\n").join(parts)
 
 
-def why_not_content(outcome: WhyNot) -> Content:
-    """Each stage with a tick or a cross, where it fell out, and what may be done about it."""
+def why_not_content(outcome: WhyNot, width: int) -> Content:
+    """Each stage with a tick or a cross, where it fell out and what may be done about it, in rows of `width` cells."""
     lines = [safe.content_line(shown_path(outcome.path), "bold")]
     if outcome.fell_out_at is None:
         lines.append(Content.styled(f"✓ {tr('inspect.came_through')}", "$text-success bold"))
     else:
         told = tr("inspect.fell_out", stage=stage_name(outcome.fell_out_at))
-        lines += [Content.styled(f"✗ {told}", "$text-warning bold"), safe.content_line(outcome.reason)]
+        lines += [Content.styled(f"✗ {told}", "$text-warning bold"), safe.content_line(say(outcome.reason))]
     if outcome.hint:
-        lines.append(Content.assemble((tr("inspect.hint"), "bold"), " ", safe.content_line(outcome.hint)))
+        lines.append(Content.assemble((tr("inspect.hint"), "bold"), safe.content_line(say(outcome.hint))))
     lines.append(Content(""))
     for stage in outcome.stages:
-        lines += [_stage_content(stage, is_end=stage.stage == outcome.fell_out_at)]
+        lines.append(_stage_content(stage, width, is_end=stage.stage == outcome.fell_out_at))
     if outcome.chunk is not None:
         lines += [Content(""), Content.styled(tr("inspect.best_chunk"), "bold $muted")]
         lines.append(safe.content_line(outcome.chunk.text))
     return Content("\n").join(lines)
 
 
-def _stage_content(stage: StageOutcome, *, is_end: bool) -> Content:
+def _stage_content(stage: StageOutcome, width: int, *, is_end: bool) -> Content:
     mark = ("✓ ", "$text-success bold") if stage.passed else ("✗ ", "$text-warning bold")
     numbers = []
     if stage.rank is not None:
@@ -111,5 +119,6 @@ def _stage_content(stage: StageOutcome, *, is_end: bool) -> Content:
     if stage.score is not None:
         numbers.append(f"{stage.score:.3f}")
     tail = f"  ({', '.join(numbers)})" if numbers else ""
-    told = safe.content_line(stage.text, "bold" if is_end else "")
-    return Content.assemble(mark, (stage_name(stage.stage), "bold"), (tail, "$muted"), "\n    ", told)
+    text = safe.content_line(say(stage.text), "bold" if is_end else "")
+    head = Content.assemble(mark, (stage_name(stage.stage), "bold"), (tail, "$muted"))
+    return Content("\n").join([head, hanging(Content("    "), text, width)])

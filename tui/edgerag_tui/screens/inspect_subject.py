@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edgerag.errors import ModelError
 from edgerag_tui import messages
 from edgerag_tui.evidence import EvidenceItem, evidence_items
 from edgerag_tui.tasks import Task
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from edgerag.answers import Citation
     from edgerag.ask.explain import Explanation
     from edgerag.ask.why_not import WhyNot
-    from edgerag.datatypes import Document
-    from edgerag.engine import Mode
+    from edgerag.datatypes import Document, DocumentFilter
+    from edgerag.engine import Engine, Mode
     from edgerag_tui.session import Session
     from edgerag_tui.session_reading import Target
 
@@ -29,10 +30,14 @@ class Subject:
     searched: str
     """The stand-alone question."""
     extractive: bool = False
+    model: str | None = None
+    """Generator that wrote the answer; None: the one in use."""
     citations: tuple[Citation, ...] | None = None
     """Of the answer; None where none was given."""
     mode: Mode = "hybrid"
     rerank: bool = True
+    within: DocumentFilter | None = None
+    """Only these documents were searched."""
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Of the answer; empty where none was given or they were not kept."""
 
@@ -54,7 +59,19 @@ def subject_of(turn: TurnState, *, extractive: bool) -> Subject:
         extractive = turn.model is None
     citations = tuple(turn.citations) if is_done else None
     searched = turn.rewritten or turn.question
-    return Subject(turn.question, searched, extractive, citations, timings_ms=dict(turn.timings_ms))
+    model = turn.model if is_done else None
+    return Subject(turn.question, searched, extractive, model, citations, timings_ms=dict(turn.timings_ms))
+
+
+def _generator_of(engine: Engine, subject: Subject) -> str | None:
+    """Whose prompt is shown: the answer's generator; None, the one in use, where that is not installed any more."""
+    if subject.extractive or subject.model is None:
+        return None
+    try:
+        engine.models.generator_model(subject.model)
+    except ModelError:
+        return None
+    return subject.model
 
 
 def start_explaining(session: Session, subject: Subject, *, to: Target) -> Task:
@@ -63,7 +80,12 @@ def start_explaining(session: Session, subject: Subject, *, to: Target) -> Task:
         LANE,
         "explain",
         lambda engine, task: engine.explain(
-            subject.searched, extractive=subject.extractive, mode=subject.mode, rerank=subject.rerank
+            subject.searched,
+            extractive=subject.extractive,
+            model=_generator_of(engine, subject),
+            mode=subject.mode,
+            rerank=subject.rerank,
+            within=subject.within,
         ),
         to=to,
         reply=messages.Explained,
@@ -76,7 +98,11 @@ def start_why_not(session: Session, subject: Subject, document: Document | str, 
         LANE,
         "why-not",
         lambda engine, task: engine.why_not(
-            subject.searched, document, extractive=subject.extractive, citations=subject.citations
+            subject.searched,
+            document,
+            extractive=subject.extractive,
+            model=_generator_of(engine, subject),
+            citations=subject.citations,
         ),
         to=to,
         reply=messages.AbsenceExplained,

@@ -1,4 +1,4 @@
-"""Jump mode: a letter appears on everything that can have the focus, and pressing it goes there."""
+"""Jump mode: a key appears on everything that can have the focus, and pressing it goes there."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.widgets.top_bar import SectionTab
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
-DIGITS = "1234567890"
 
 
 def targets_of(screen: SectionScreen) -> dict[str, Widget]:
-    """Where one can go by key: digits for the sections, letters for what takes the focus and can be seen."""
-    targets: dict[str, Widget] = dict(zip(DIGITS, screen.query(SectionTab), strict=False))
+    """Where one can go by key: the digit of its F key for a section, letters for what takes the focus and is seen."""
+    targets: dict[str, Widget] = {tab.digit: tab for tab in screen.query(SectionTab)}
     visible = [widget for widget in screen.focus_chain if widget.region]
     return targets | dict(zip(LETTERS, visible, strict=False))
 
 
 class JumpScreen(ModalScreen["Widget | None"]):
-    """Shows the letters; any other key closes it."""
+    """Shows the keys; any other one closes it."""
 
+    # Reversed, not a background: so every cell of a label looks the same, also where there are no colours.
     DEFAULT_CSS = """
     JumpScreen { background: $background 40%; align: left top; layers: labels; }
     JumpScreen Static {
-        position: absolute; layer: labels; width: auto; height: 1; padding: 0 1;
-        background: $accent; color: $background; text-style: bold reverse;
+        position: absolute; layer: labels; width: auto; height: 1;
+        color: $accent; background: $background; text-style: bold reverse;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [bind("escape", "dismiss", "jump.close")]
@@ -45,7 +45,8 @@ class JumpScreen(ModalScreen["Widget | None"]):
 
     def compose(self) -> ComposeResult:
         for key, widget in self._targets.items():
-            label = Static(Content(key))
+            # On a tab the digit itself lights up, so that nothing of the name is covered.
+            label = Static(Content(key if isinstance(widget, SectionTab) else f" {key} "))
             label.styles.offset = place_of(widget)
             yield label
 
@@ -55,5 +56,5 @@ class JumpScreen(ModalScreen["Widget | None"]):
 
 
 def place_of(widget: Widget) -> tuple[int, int]:
-    """Where the label goes: the widget's upper left corner."""
-    return widget.region.x, widget.region.y
+    """Where the label goes: a tab's digit, otherwise the upper left corner."""
+    return (widget.digit_x if isinstance(widget, SectionTab) else widget.region.x), widget.region.y

@@ -23,7 +23,7 @@ from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.library_add import AddScreen
 from edgerag_tui.screens.prompts import ConfirmScreen
 from edgerag_tui.session_files import list_files
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, say_with_hint, tr
 from edgerag_tui.tasks import Task
 from edgerag_tui.widgets.file_tree import FileTree, files_text, home_path
 from edgerag_tui.widgets.jobs_pane import JobsPane
@@ -45,6 +45,7 @@ class LibraryScreen(SectionScreen):
     CSS_PATH = "../styles/library.tcss"
     AUTO_FOCUS = "#files"
     BINDINGS: ClassVar[list[BindingType]] = [
+        bind("slash", "focus_main", "screen.focus_main", name="actions.screen.filter"),
         # First, so that the key bar has room for them; they are there only while there is such a job.
         bind("space", "pause", "jobs.pause"),
         bind("x", "cancel_job", "jobs.cancel"),
@@ -118,6 +119,7 @@ class LibraryScreen(SectionScreen):
         self.query_one(JobsPane).show_earlier(message.listing.earlier)
         self._show_empty()
         self._show_title()
+        self.refresh_bindings()
 
     def on_failed(self, message: messages.Failed) -> None:
         self.tell_failure(message)
@@ -174,7 +176,7 @@ class LibraryScreen(SectionScreen):
         file = event.node.file
         assert file is not None
         if file.document_id is None:
-            self.tell(file.reason or tr("library.not_read"), severity="warning" if file.reason else "information")
+            self.tell(say(file.reason) or tr("library.not_read"), severity="warning" if file.reason else "information")
             return
         from edgerag_tui.screens.document import DocumentScreen
 
@@ -226,7 +228,12 @@ class LibraryScreen(SectionScreen):
         return next((job for job in pane.jobs if job.is_active), pane.job)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in ("pause", "cancel_job") or not self.is_mounted:
+        if not self.is_mounted:
+            return True
+        if action in ("remove", "retry", "retry_all", "watch", "problems"):
+            # None, not False: the help names them before there is anything they could be done with.
+            return True if self.query_one(FileTree).roots else None
+        if action not in ("pause", "cancel_job"):
             return True
         job = self._job()
         if job is None:
@@ -281,7 +288,7 @@ class LibraryScreen(SectionScreen):
         try:
             leave_out(node.source_path, line)
         except EdgeragError as error:
-            self.tell(f"{error} {error.hint}", severity="error")
+            self.tell(say_with_hint(error.message, error.hint), severity="error")
         else:
             self.edgerag.jobs.sync()
 

@@ -19,6 +19,7 @@ from edgerag_tui import safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.path_completion import Completion, common_start, complete, read_path
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 
 class AddScreen(ModalScreen["str | None"]):
@@ -44,7 +45,7 @@ class AddScreen(ModalScreen["str | None"]):
             panel.border_subtitle = Content(tr("library.add_keys"))
             yield Input(self._value, placeholder=tr("library.add_placeholder"), select_on_focus=False)
             yield Static(id="problem")
-            yield OptionList(markup=False, id="completions")
+            yield MarkedList(id="completions")
             yield Static(Content.styled(tr("library.add_note"), "$muted"), id="note")
 
     def on_mount(self) -> None:

@@ -5,34 +5,26 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import OptionList
 
 from edgerag.cli.render import format_size
-from edgerag_tui import messages, models_work, safe, settings_work
+from edgerag_tui import messages, models_work, settings_work
 from edgerag_tui.keymap import bind
 from edgerag_tui.models_work import ModelRow
-from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.models_content import Activity, Doing, details_content, head_content, is_used, row_content
 from edgerag_tui.screens.prompts import ConfirmScreen
+from edgerag_tui.screens.table import TableScreen
 from edgerag_tui.status import Status
-from edgerag_tui.strings import tr
-
-FRAME_CELLS = 7
-"""Border, padding and scroll bar beside a row."""
+from edgerag_tui.strings import say, tr
+from edgerag_tui.tasks import Task
 
 
-class ModelsScreen(SectionScreen):
+class ModelsScreen(TableScreen[ModelRow]):
     """Above all models by what they are for; below what is known of the chosen one, and the work on it."""
 
     SECTION = "models"
-    FOCUS = "#model-list"
-    CSS_PATH = "../styles/models.tcss"
-    AUTO_FOCUS = "#model-list"
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("u", "use", "models.use"),
         bind("p", "pull", "models.pull"),
@@ -44,107 +36,42 @@ class ModelsScreen(SectionScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: list[ModelRow] = []
         self.activities: dict[str, Activity] = {}
         """By name: what is being done with a model, or was done last."""
         self._names: dict[int, str] = {}
         """What each task is about."""
-        self._listing: int | None = None
-        self.shown: list[ModelRow | None] = []
-        """For each option the model it shows; None for a heading."""
-
-    def compose_body(self) -> ComposeResult:
-        with Vertical(id="models"):
-            yield Static(id="model-head")
-            yield OptionList(id="model-list", markup=False)
-            with VerticalScroll(id="model-details"):
-                yield Static(id="model-detail")
 
     def on_mount(self) -> None:
-        self.query_one("#model-list").border_title = Content(tr("models.title"))
-        self.query_one("#model-details").can_focus = True
-
-    def on_screen_resume(self) -> None:
-        self.reload()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show_rows)
+        self.query_one("#table").border_title = Content(tr("models.title"))
 
     def show_status(self, status: Status) -> None:
         super().show_status(status)
         if self.rows:
             self.show_rows()
 
-    # --- the list ---------------------------------------------------------------------------------
+    # --- the table --------------------------------------------------------------------------------
 
-    def reload(self) -> None:
-        """Look at the disk and the catalogue anew, in the background."""
-        self._listing = models_work.list_models(self.session, to=self).id
+    def list_rows(self) -> Task:
+        """Look at the disk and the catalogue."""
+        return models_work.list_models(self.session, to=self)
 
     def on_models_listed(self, message: messages.ModelsListed) -> None:
-        if message.task_id != self._listing:
-            return
-        self.rows = message.rows
-        self.show_rows()
-
-    @property
-    def row(self) -> ModelRow | None:
-        """The model under the cursor."""
-        place = self.query_one("#model-list", OptionList).highlighted
-        return self.shown[place] if place is not None and place < len(self.shown) else None
+        self.take_rows(message, message.rows)
 
     def show_rows(self) -> None:
-        """Draw the table anew; the cursor stays on its model."""
-        options = self.query_one("#model-list", OptionList)
-        chosen = self.row.name if self.row is not None else None
-        width = max(60, self.query_one("#models").size.width - FRAME_CELLS)
-        self.query_one("#model-head", Static).update(head_content(width))
-        entries: list[Option] = []
-        self.shown = []
-        at = None
-        for index, row in enumerate(self.rows):
-            if index == 0 or self.rows[index - 1].task != row.task:
-                heading = Content.styled(tr(f"models.task_{row.task or 'none'}"), "$primary bold")
-                entries.append(Option(heading, disabled=True))
-                self.shown.append(None)
-            if row.name == chosen or at is None:
-                at = len(entries)
-            entries.append(Option(row_content(row, self.activities.get(row.name), self.session.status, width)))
-            self.shown.append(row)
-        scroll = options.scroll_offset
-        with self.app.batch_update():
-            options.clear_options()
-            options.add_options(entries)
-            options.highlighted = at
-            options.scroll_to(y=scroll.y, animate=False)
+        self.fill((tr(f"models.task_{row.task or 'none'}"), row) for row in self.rows)
         num_here = sum(row.is_here for row in self.rows)
         size = format_size(sum(row.size_bytes for row in self.rows if row.is_here))
-        options.border_subtitle = Content(tr("models.count", number=num_here, size=size))
-        self._show_details()
+        self.query_one("#table").border_subtitle = Content(tr("models.count", number=num_here, size=size))
 
-    def _show_row(self, name: str) -> None:
-        """Draw one line anew."""
-        options = self.query_one("#model-list", OptionList)
-        width = max(60, self.query_one("#models").size.width - FRAME_CELLS)
-        for place, row in enumerate(self.shown):
-            if row is not None and row.name == name:
-                prompt = row_content(row, self.activities.get(name), self.session.status, width)
-                options.replace_option_prompt_at_index(place, prompt)
-        if self.row is not None and self.row.name == name:
-            self._show_details()
+    def head(self, width: int) -> Content:
+        return head_content(width)
 
-    def _show_details(self) -> None:
-        box, row = self.query_one("#model-details"), self.row
-        box.border_title = safe.content_line(row.name) if row is not None else None
-        text = Content("")
-        if row is not None:
-            text = details_content(row, self.activities.get(row.name), max(30, box.size.width - 5))
-        self.query_one("#model-detail", Static).update(text)
-        self.refresh_bindings()
+    def row_line(self, row: ModelRow, width: int) -> Content:
+        return row_content(row, self.activities.get(row.name), self.session.status, width)
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        event.stop()
-        self._show_details()
+    def details_of(self, row: ModelRow, width: int) -> Content:
+        return details_content(row, self.activities.get(row.name), width)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter: use what is here, pull what is not."""
@@ -191,7 +118,7 @@ class ModelsScreen(SectionScreen):
         assert activity.task is not None
         self.activities[row.name] = activity
         self._names[activity.task.id] = row.name
-        self._show_row(row.name)
+        self.show_row(row.name)
 
     def action_use(self) -> None:
         """Switch to a generator or reranker now; to an embedding model at the next start."""
@@ -236,7 +163,7 @@ class ModelsScreen(SectionScreen):
             activity.note(tr("models.pull_stopped"))
         else:
             activity.doing = Doing.STOPPING
-        self._show_row(row.name)
+        self.show_row(row.name)
 
     def action_verify(self) -> None:
         row = self.row
@@ -280,8 +207,9 @@ class ModelsScreen(SectionScreen):
                     activity.label, activity.began, activity.began_bytes = label, activity.now, done_bytes
                 activity.done_bytes, activity.total_bytes = done_bytes, total_bytes
             case PullNote(text, is_warning):
-                activity.note(f"! {text}" if is_warning else text, "$text-warning" if is_warning else "$muted")
-        self._show_row(name)
+                mark, style = ("! ", "$text-warning") if is_warning else ("", "$muted")
+                activity.note(mark + say(text), style)
+        self.show_row(name)
 
     def on_finished(self, message: messages.Finished) -> None:
         name = self._names.pop(message.task_id, "")
@@ -294,7 +222,7 @@ class ModelsScreen(SectionScreen):
                 activity.notes = [note for note in activity.notes if note[1] == "$text-warning"]
                 self._told(activity, tr("models.pulled", name=name))
             case "verify" if message.result:
-                problems = "\n".join(f"! {problem}" for problem in message.result)
+                problems = "\n".join(f"! {say(problem)}" for problem in message.result)
                 activity.note(f"{problems}\n{tr('models.damaged_hint')}", "$text-error")
                 self.tell(tr("models.damaged", name=name), severity="error")
             case "verify":
@@ -336,8 +264,8 @@ class ModelsScreen(SectionScreen):
         else:
             activity.note(f"! {message.problem}\n{message.hint}".strip(), "$text-error")
             self.tell_failure(message)
-        self._show_row(name)
+        self.show_row(name)
 
     def action_cancel(self) -> None:
         """`esc`: back to the list."""
-        self.query_one("#model-list").focus()
+        self.query_one("#rows").focus()

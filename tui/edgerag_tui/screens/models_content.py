@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from textual.content import Content
 from edgerag.cli.render import format_size
 from edgerag_tui import safe
 from edgerag_tui.columns import facts, fit, right
+from edgerag_tui.model_names import model_name
 from edgerag_tui.models_work import SETTING_OF, ModelRow
 from edgerag_tui.status import ModelStage, Status
 from edgerag_tui.strings import tr
@@ -19,7 +21,10 @@ from edgerag_tui.tasks import Task
 if TYPE_CHECKING:
     from edgerag.models.speed import Speed
 
+COLUMNS = ("name", "size", "speed", "license", "state")
 SIZE_WIDTH, SPEED_WIDTH, LICENSE_WIDTH, STATE_WIDTH = 8, 13, 13, 15
+SPEED_FROM, LICENSE_FROM = 60, 80
+"""Cells of a row from which these columns are shown."""
 MOST_NOTES = 20
 
 
@@ -122,42 +127,35 @@ def state_content(row: ModelRow, activity: Activity | None, status: Status) -> C
     return Content.styled(tr(f"models.state_{row.state}"), "$muted" if row.can_pull else "")
 
 
+def _line(mark: str, cells: Sequence[Content | str], width: int) -> Content:
+    """A line of the table: name, size, speed, licence, state. The details say the licence and the speed, so those
+    columns go first where there is no room."""
+    name, size, speed, license, state = cells
+    parts: list[Content] = [right(size, SIZE_WIDTH)]
+    if width >= SPEED_FROM:
+        parts.append(right(speed, SPEED_WIDTH))
+    if width >= LICENSE_FROM:
+        parts.append(fit(license, LICENSE_WIDTH))
+    parts.append(fit(state, STATE_WIDTH))
+    others = sum(part.cell_length + 2 for part in parts)
+    return Content("  ").join([Content(mark) + fit(name, max(6, width - len(mark) - others)), *parts])
+
+
 def row_content(row: ModelRow, activity: Activity | None, status: Status, width: int) -> Content:
     """A line of the table, `width` cells wide."""
-    fixed = SIZE_WIDTH + SPEED_WIDTH + LICENSE_WIDTH + STATE_WIDTH + 8
-    mark = "▸ " if is_used(row, status) else "  "
     # Something that is not here is told apart by more than its colour: the column of states says so too.
     name = safe.content_line(row.name, "$muted" if row.can_pull else "bold")
-    return Content.assemble(
-        mark,
-        fit(name, max(12, width - fixed - 2)),
-        "  ",
-        right(format_size(row.size_bytes) if row.size_bytes else "", SIZE_WIDTH),
-        "  ",
-        right(speed_short(row.speed), SPEED_WIDTH),
-        "  ",
-        fit(safe.content_line(row.license, "$muted"), LICENSE_WIDTH),
-        "  ",
-        fit(state_content(row, activity, status), STATE_WIDTH),
-    )
+    if row.state == "builtin":
+        name = Content.assemble(name, "  ", (model_name(row.name), "$muted"))
+    size = format_size(row.size_bytes) if row.size_bytes else ""
+    license = safe.content_line(row.license, "$muted")
+    state = state_content(row, activity, status)
+    return _line("▸ " if is_used(row, status) else "  ", (name, size, speed_short(row.speed), license, state), width)
 
 
 def head_content(width: int) -> Content:
     """The names of the columns."""
-    fixed = SIZE_WIDTH + SPEED_WIDTH + LICENSE_WIDTH + STATE_WIDTH + 8
-    names: list[Content | str] = [
-        "  ",
-        fit(tr("models.column_name"), max(12, width - fixed - 2)),
-        "  ",
-        right(tr("models.column_size"), SIZE_WIDTH),
-        "  ",
-        right(tr("models.column_speed"), SPEED_WIDTH),
-        "  ",
-        fit(tr("models.column_license"), LICENSE_WIDTH),
-        "  ",
-        tr("models.column_state"),
-    ]
-    return Content.assemble(*names).stylize("$muted")
+    return _line("  ", [tr(f"models.column_{name}") for name in COLUMNS], width)
 
 
 def bar(activity: Activity, width: int = 24) -> Content:

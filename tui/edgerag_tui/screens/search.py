@@ -16,19 +16,19 @@ from textual.widgets import Input, Static
 from edgerag.datatypes import Passage
 from edgerag_tui import messages, safe
 from edgerag_tui.evidence import evidence_items
-from edgerag_tui.keymap import bind
+from edgerag_tui.keymap import bind, first_key, key_name
 from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.search_filter import SearchFilterScreen, filter_name
 from edgerag_tui.screens.search_request import SearchFilter, SearchRequest, list_filters, start_search
 from edgerag_tui.screens.search_rows import arrange
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, tr
 from edgerag_tui.tasks import Task
 from edgerag_tui.term_marks import marked_terms
 from edgerag_tui.widgets.hit_preview import HitPreview
 from edgerag_tui.widgets.result_list import ResultList
 
-DEBOUNCE_S = 0.12
-"""After the last key; a fast typist's keys are 80 to 120 ms apart."""
+DEBOUNCE_S = 0.05
+"""After the last key until the words are looked up; the rest of the search waits longer (`REST_AFTER_S`)."""
 PREVIEW_FROM_COLUMNS = 64
 
 
@@ -40,9 +40,10 @@ class SearchScreen(SectionScreen):
     CSS_PATH = "../styles/search.tcss"
     AUTO_FOCUS = "#query"
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind("m", "next_mode", "search.mode"),
-        bind("r", "toggle_rerank", "search.rerank"),
-        bind("f", "filter", "search.filter"),
+        # The line below the box names the keys of these three that work everywhere, so the key bar names none.
+        bind("m", "next_mode", "search.mode", show=False),
+        bind("r", "toggle_rerank", "search.rerank", show=False),
+        bind("f", "filter", "search.filter", show=False),
         # The same while one types, where a letter is a letter.
         bind("alt+m", "next_mode", "search.mode_2", show=False, priority=True),
         bind("alt+r", "toggle_rerank", "search.rerank_2", show=False, priority=True),
@@ -151,6 +152,11 @@ class SearchScreen(SectionScreen):
         if self.request.query:
             self.search(self.request, keeps_cursor=True)
 
+    def on_status_changed(self, message: messages.StatusChanged) -> None:
+        self.show_status(message.status)
+        if not self.query_one(ResultList).rows:
+            self._show_rows()
+
     # --- showing ----------------------------------------------------------------------------------
 
     @property
@@ -170,9 +176,12 @@ class SearchScreen(SectionScreen):
 
     def _empty_text(self) -> Content:
         if not self.request.query:
-            return Content.styled(tr("search.hint"), "$muted")
+            key = "search.empty" if self.session.status.num_documents == 0 else "search.hint"
+            return Content.styled(tr(key), "$muted")
         if self.done_stages != self.request.stages:
             return Content.styled(tr("search.searching"), "$muted")
+        if self.session.status.num_documents == 0:
+            return Content.styled(tr("search.empty"), "$muted")
         key = "search.none" if self.request.filter.is_open else "search.none_filtered"
         return Content.styled(tr(key), "$muted")
 
@@ -180,24 +189,30 @@ class SearchScreen(SectionScreen):
         if self._last is None:
             return None
         shown = len(self._last.passages)
-        if self.request.filter.is_open:
+        number = self._last.num_documents
+        if number is None:
             return Content(tr("search.count", number=shown))
-        return Content(tr("search.count_filtered", number=shown, total=self._last.num_found))
+        documents = tr("status.one_document") if number == 1 else tr("status.documents", number=f"{number:,}")
+        return Content(tr("search.count_filtered", number=shown, documents=documents))
 
     def _show_state(self) -> None:
         request = self.request
         chips = [
-            _chip("alt+m", Content(tr(f"search.mode_{request.mode}"))),
-            _chip("alt+r", Content(tr("search.rerank_on" if request.rerank else "search.rerank_off"))),
-            _chip("alt+f", filter_name(request.filter)),
+            self._chip("mode", "alt+m", Content(tr(f"search.mode_{request.mode}"))),
+            self._chip("rerank", "alt+r", Content(tr("search.rerank_on" if request.rerank else "search.rerank_off"))),
+            self._chip("filter", "alt+f", filter_name(request.filter)),
         ]
         stages = [self._stage_text(stage) for stage in request.stages] if request.query else []
         self.query_one("#search-state", Static).update(Content("  ").join(chips))
         self.query_one("#query", Input).border_subtitle = Content("  ").join(stages)
-        problems = [self.problem] if self.problem else list(self._degraded)
+        problems = [self.problem] if self.problem else [say(entry) for entry in self._degraded]
         problem = self.query_one("#search-problem", Static)
         problem.display = bool(problems)
         problem.update(Content("\n").join(safe.content_line(f"! {text}", "$text-warning") for text in problems[:2]))
+
+    def _chip(self, action: str, default_key: str, text: Content) -> Content:
+        key = first_key(self.app, f"search.{action}_2", default_key)
+        return Content.assemble((key_name(key), "$accent bold"), " ", text).stylize(Style.from_meta({"press": key}))
 
     def _stage_text(self, stage: str) -> Content:
         name = tr(f"search.stage_{stage}")
@@ -283,7 +298,15 @@ class SearchScreen(SectionScreen):
         await self.edgerag.action_go("inspect")
         screen = self.app.screen
         assert isinstance(screen, InspectScreen)
-        screen.inspect(Subject(request.query, request.query, mode=request.mode, rerank=request.rerank))
+        screen.inspect(
+            Subject(
+                request.query,
+                request.query,
+                mode=request.mode,
+                rerank=request.rerank,
+                within=request.filter.within,
+            )
+        )
 
     def action_cancel(self) -> None:
         """`esc`: back to the box; there, stop the search, then empty the box."""
@@ -295,10 +318,3 @@ class SearchScreen(SectionScreen):
             self._show_state()
         else:
             query.value = ""
-
-
-def _chip(key: str, text: Content) -> Content:
-    from edgerag_tui.keymap import key_name
-
-    press = Style.from_meta({"press": key})
-    return Content.assemble((key_name(key), "$accent bold"), " ", text).stylize(press)

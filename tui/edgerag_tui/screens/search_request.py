@@ -1,44 +1,51 @@
-"""What is searched for, and the stages in which an answer to it comes. No widget here, and no searching either."""
+"""What is searched for, and the stages in which its results come. No widget here, and no searching either."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from edgerag.datatypes import DocumentFilter
 from edgerag_tui import messages
 from edgerag_tui.tasks import Task
 
 if TYPE_CHECKING:
-    from edgerag.datatypes import Document, SearchResult
+    from edgerag.datatypes import SearchStage
     from edgerag.engine import Engine, Mode
     from edgerag_tui.session import Session
     from edgerag_tui.session_reading import Target
 
 MODES: tuple[Mode, ...] = ("hybrid", "lexical", "vector")
 MOST_SHOWN = 30
-FILTERED_FROM = 300
-"""Passages of which a filter leaves some: the engine has no filter of its own, so it is asked for more of them."""
+REST_AFTER_S = 0.07
+"""After the words were looked up, and so after the last key: a search that the next key supersedes costs no model."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """Documents of one format, or of one source; by default all."""
+    """Documents of one format, of one source, or where a path fits; by default all."""
 
     format: str = ""
     source: str = ""
     """Path of the source."""
+    path: str = ""
+    """As a person types it: a file, a folder, a pattern, or the end of one."""
     num_documents: int = 0
 
     @property
     def is_open(self) -> bool:
         """Whether it leaves everything."""
-        return not self.format and not self.source
+        return not (self.format or self.source or self.path)
 
-    def keeps(self, document: Document) -> bool:
-        if self.format and document.format != self.format:
-            return False
-        return not self.source or PurePath(document.path).is_relative_to(self.source)
+    @property
+    def within(self) -> DocumentFilter | None:
+        """For the engine."""
+        if self.is_open:
+            return None
+        paths = tuple(path for path in (self.source, self.path) if path)
+        return DocumentFilter(paths, (self.format,) if self.format else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +68,72 @@ class SearchRequest:
 def start_search(session: Session, request: SearchRequest, *, to: Target) -> tuple[Task, ...]:
     """Search in stages; a `SearchFound` for each, or `Failed`.
 
-    The words are looked up on a thread of their own: they need no model, so they wait for none.
+    It is one search, but its words are looked up on a thread of their own: they need no model, so they wait for none.
     """
+    search = _Search(request, to)
     first, *others = request.stages
     if first != "lexical":
-        return (_start(session, "rank", request, request.stages, to),)
-    words = _start(session, "search", request, (first,), to)
-    return (words, _start(session, "rank", request, tuple(others), to, after=words)) if others else (words,)
+        return (session.run("rank", "search", search.run, to=to, reply=_no_reply),)
+    words = session.run("search", "search", search.look_up_words, to=to, reply=_no_reply)
+    if not others:
+        return (words,)
+    return words, session.run("rank", "search", lambda engine, task: search.go_on(task, words), to=to, reply=_no_reply)
 
 
-def _start(
-    session: Session, lane: str, request: SearchRequest, stages: tuple[str, ...], to: Target, after: Task | None = None
-) -> Task:
-    def work(engine: Engine, task: Task) -> None:
-        while after is not None and not after.done.wait(0.05):
+class _Search:
+    """A search under way, handed from one thread to the next."""
+
+    def __init__(self, request: SearchRequest, to: Target) -> None:
+        self._request = request
+        self._to = to
+        self._stages: Iterator[SearchStage] = iter(())
+
+    def run(self, engine: Engine, task: Task) -> None:
+        self._begin(engine, task)
+        for stage in self._stages:
+            self._post(task, stage)
+
+    def look_up_words(self, engine: Engine, task: Task) -> None:
+        self._begin(engine, task)
+        for stage in islice(self._stages, 1):
+            self._post(task, stage)
+
+    def go_on(self, task: Task, words: Task) -> None:
+        """Where the words failed there is nothing left to do."""
+        while not words.done.wait(0.05):
             if task.stop.is_set():
                 return
-        for stage in stages:
-            if task.stop.is_set():
-                return
-            result = engine.search(
-                request.query,
-                top_k=MOST_SHOWN if request.filter.is_open else FILTERED_FROM,
-                mode="lexical" if stage == "lexical" else request.mode,
-                rerank=stage == "rerank",
+        if not task.stop.wait(REST_AFTER_S):
+            for stage in self._stages:
+                self._post(task, stage)
+
+    def _begin(self, engine: Engine, task: Task) -> None:
+        self._stages = engine.search_stages(
+            self._request.query,
+            top_k=MOST_SHOWN,
+            mode=self._request.mode,
+            rerank=self._request.rerank,
+            within=self._request.filter.within,
+            is_typing=True,
+            stop=task.stop,
+        )
+
+    def _post(self, task: Task, stage: SearchStage) -> None:
+        result = stage.result
+        self._to.post_message(
+            messages.SearchFound(
+                task.id,
+                stage.name,
+                result.passages,
+                num_documents if isinstance(num_documents := result.notes.get("documents"), int) else None,
+                result.degraded,
+                result.timings_ms["total"],
             )
-            to.post_message(_found(task.id, stage, result, request.filter))
-
-    return session.run(lane, "search", work, to=to, reply=lambda task_id, result: None)
+        )
 
 
-def _found(task_id: int, stage: str, result: SearchResult, filter: SearchFilter) -> messages.SearchFound:
-    kept = tuple(passage for passage in result.passages if filter.keeps(passage.document))
-    return messages.SearchFound(
-        task_id, stage, kept[:MOST_SHOWN], len(result.passages), result.degraded, result.timings_ms["total"]
-    )
+def _no_reply(task_id: int, result: None) -> None:
+    """Each stage has sent a message of its own."""
 
 
 def list_filters(session: Session, *, to: Target) -> Task:

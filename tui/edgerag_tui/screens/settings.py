@@ -7,35 +7,31 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, OptionList
 
 from edgerag.errors import SettingsError
 from edgerag_tui import messages, safe, settings_work, strings, themes
 from edgerag_tui.keymap import bind
 from edgerag_tui.preferences import FILE_NAME, THEMES, Preferences, load_preferences, save_preferences
-from edgerag_tui.screens.base import SectionScreen
-from edgerag_tui.screens.settings_content import details_content, fits, grouped, row_content, shown
+from edgerag_tui.screens.settings_content import details_content, fits, grouped, head_content, row_content, shown
 from edgerag_tui.screens.settings_edit import EditScreen
+from edgerag_tui.screens.table import TableScreen
 from edgerag_tui.settings_work import SettingChange, SettingRow
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say_with_hint, tr
+from edgerag_tui.tasks import Task
 
-FRAME_CELLS = 7
-"""Border, padding and scroll bar beside a row."""
 INTERFACE = {"theme": THEMES, "language": strings.LANGUAGES}
 """What `tui.toml` keeps, with its values."""
 
 
-class SettingsScreen(SectionScreen):
-    """Above all settings by what they are for; below what is known of the chosen one."""
+class SettingsScreen(TableScreen[SettingRow]):
+    """Above all settings by what they are for; below what is known of the chosen one. `rows`: those of the engine."""
 
     SECTION = "settings"
-    FOCUS = "#setting-filter"
-    CSS_PATH = "../styles/settings.tcss"
-    AUTO_FOCUS = "#setting-list"
+    FOCUS = "#filter"
     BINDINGS: ClassVar[list[BindingType]] = [
+        bind("slash", "focus_main", "screen.focus_main", name="actions.screen.filter"),
         bind("e", "edit", "settings.edit"),
         bind("r,delete", "reset", "settings.reset"),
         bind("o", "own", "settings.own"),
@@ -43,43 +39,27 @@ class SettingsScreen(SectionScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: list[SettingRow] = []
-        """Those of the engine."""
         self.only_own = False
-        self._shown: list[SettingRow | None] = []
-        """For each option the setting it shows; None for a heading."""
-        self._listing: int | None = None
         self._problem = ""
         """Why the settings cannot be read."""
 
-    def compose_body(self) -> ComposeResult:
-        with Vertical(id="settings"):
-            yield Input(placeholder=tr("settings.filter"), id="setting-filter")
-            yield OptionList(id="setting-list", markup=False)
-            with VerticalScroll(id="setting-details"):
-                yield Static(id="setting-detail")
+    def compose_filter(self) -> ComposeResult:
+        yield Input(placeholder=tr("settings.filter"), id="filter")
 
     def on_mount(self) -> None:
-        self.query_one("#setting-filter").display = False
-        self.query_one("#setting-list").border_title = Content(tr("settings.title"))
-        self.query_one("#setting-details").can_focus = True
+        self.query_one("#filter").display = False
+        self.query_one("#table").border_title = Content(tr("settings.title"))
 
-    def on_screen_resume(self) -> None:
-        self.reload()
+    # --- the table --------------------------------------------------------------------------------
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self.show_rows)
-
-    # --- the list ---------------------------------------------------------------------------------
-
-    def reload(self) -> None:
-        """Read the files anew, in the background."""
-        self._listing = settings_work.list_settings(self.session, to=self).id
+    def list_rows(self) -> Task:
+        """Read the files."""
+        return settings_work.list_settings(self.session, to=self)
 
     def on_settings_listed(self, message: messages.SettingsListed) -> None:
         if message.task_id == self._listing:
-            self.rows, self._problem = message.rows, ""
-            self.show_rows()
+            self._problem = ""
+        self.take_rows(message, message.rows)
 
     def on_failed(self, message: messages.Failed) -> None:
         if message.task_id == self._listing:
@@ -109,58 +89,27 @@ class SettingsScreen(SectionScreen):
     _language_changed = ""
     """Language of the widgets, once another one was chosen."""
 
-    @property
-    def row(self) -> SettingRow | None:
-        """The setting under the cursor."""
-        place = self.query_one("#setting-list", OptionList).highlighted
-        return self._shown[place] if place is not None and place < len(self._shown) else None
-
     def show_rows(self) -> None:
-        """Draw the table anew; the cursor stays on its setting."""
-        options = self.query_one("#setting-list", OptionList)
-        chosen = self.row.name if self.row is not None else None
-        width = max(60, self.query_one("#settings").size.width - FRAME_CELLS)
-        words = self.query_one("#setting-filter", Input).value.casefold().split()
+        words = self.query_one("#filter", Input).value.casefold().split()
         everything = [*self._interface(), *self.rows, *settings_work.places(self.session)]
         wanted = [row for row in everything if fits(row, words) and not (self.only_own and row.origin == "default")]
-        entries: list[Option] = []
-        self._shown = []
-        if self._problem:
-            entries.append(Option(safe.content(f"! {self._problem}", "$text-error"), disabled=True))
-            self._shown.append(None)
-        group, at = "", None
-        for place, row in grouped(wanted):
-            if place != group:
-                group = place
-                entries.append(Option(Content.styled(tr(f"settings.group_{group}"), "$primary bold"), disabled=True))
-                self._shown.append(None)
-            if row.name == chosen or at is None:
-                at = len(entries)
-            entries.append(Option(row_content(row, width)))
-            self._shown.append(row)
-        if not wanted:
-            entries.append(Option(Content.styled(tr("settings.nothing_fits"), "$muted"), disabled=True))
-        scroll = options.scroll_offset
-        with self.app.batch_update():
-            options.clear_options()
-            options.add_options(entries)
-            options.highlighted = at
-            options.scroll_to(y=scroll.y, animate=False)
+        self.fill(
+            ((tr(f"settings.group_{group}"), row) for group, row in grouped(wanted)),
+            problem=safe.content(f"! {self._problem}", "$text-error") if self._problem else None,
+            empty=tr("settings.nothing_fits"),
+        )
         own = sum(row.origin != "default" for row in everything)
-        options.border_subtitle = Content(tr("settings.count", number=len(everything), own=own))
-        self._show_details()
+        count = tr("settings.count", number=len(everything), own=own)
+        self.query_one("#table").border_subtitle = Content(count)
 
-    def _show_details(self) -> None:
-        row = self.row
-        box = self.query_one("#setting-details")
-        box.border_title = Content(row.name) if row is not None else None
-        text = details_content(row, max(30, box.size.width - 5)) if row is not None else Content("")
-        self.query_one("#setting-detail", Static).update(text)
-        self.refresh_bindings()
+    def head(self, width: int) -> Content:
+        return head_content(width)
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        event.stop()
-        self._show_details()
+    def row_line(self, row: SettingRow, width: int) -> Content:
+        return row_content(row, width)
+
+    def details_of(self, row: SettingRow, width: int) -> Content:
+        return details_content(row, width)
 
     # --- changing ---------------------------------------------------------------------------------
 
@@ -215,7 +164,7 @@ class SettingsScreen(SectionScreen):
         try:
             save_preferences(app.preferences)
         except SettingsError as error:
-            self.tell(f"{error} {error.hint}", severity="warning")
+            self.tell(say_with_hint(error.message, error.hint), severity="warning")
         self.show_rows()
 
     def on_setting_changed(self, message: messages.SettingChanged) -> None:
@@ -236,14 +185,14 @@ class SettingsScreen(SectionScreen):
 
     def action_focus_main(self) -> None:
         """`/`: find a setting by name or meaning."""
-        self.query_one("#setting-filter").display = True
-        self.query_one("#setting-filter").focus()
+        self.query_one("#filter").display = True
+        self.query_one("#filter").focus()
 
     def action_own(self) -> None:
         """Only what is not at its default, or all."""
         self.only_own = not self.only_own
         key = "settings.title_own" if self.only_own else "settings.title"
-        self.query_one("#setting-list").border_title = Content(tr(key))
+        self.query_one("#table").border_title = Content(tr(key))
         self.show_rows()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -252,14 +201,14 @@ class SettingsScreen(SectionScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.query_one("#setting-list").focus()
+        self.query_one("#rows").focus()
 
     def action_cancel(self) -> None:
         """`esc`: close the filter, show all settings again, back to the list."""
-        box = self.query_one("#setting-filter", Input)
+        box = self.query_one("#filter", Input)
         if box.display:
             box.value = ""
             box.display = False
         elif self.only_own:
             self.action_own()
-        self.query_one("#setting-list").focus()
+        self.query_one("#rows").focus()

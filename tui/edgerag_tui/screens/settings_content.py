@@ -11,7 +11,9 @@ from edgerag_tui.columns import facts, fit
 from edgerag_tui.settings_work import SettingRow
 from edgerag_tui.strings import tr
 
-ORIGIN_WIDTH = 14
+NAME_WIDTH, ORIGIN_WIDTH = 20, 14
+ORIGIN_FROM = 60
+"""Cells of a row from which who gave the value has a column."""
 GROUPS = {
     "interface": ("theme", "language"),
     "models": ("embedder", "reranker", "generator", "threads"),
@@ -85,23 +87,28 @@ def origin(row: SettingRow) -> str:
     return tr(f"settings.origin_{row.origin}")
 
 
+def _line(mark: str, name: Content | str, value: Content | str, origin: Content | str, width: int) -> Content:
+    """A line of the table; who gave the value is left out where there is no room, as the mark tells the main thing."""
+    has_origin = width >= ORIGIN_FROM
+    value_width = width - NAME_WIDTH - 4 - (ORIGIN_WIDTH + 2 if has_origin else 0)
+    parts = [Content(mark), fit(name, NAME_WIDTH), Content("  "), fit(value, value_width)]
+    return Content("").join([*parts, Content("  "), fit(origin, ORIGIN_WIDTH)] if has_origin else parts)
+
+
 def row_content(row: SettingRow, width: int) -> Content:
     """A line of the table, `width` cells wide."""
-    name_width = 20
     is_own = row.origin != "default"
-    value_width = width - name_width - ORIGIN_WIDTH - 6
     later = f"  {tr('settings.later')}" if row.until_restart is not None else ""
     value = Content.assemble(
         safe.content_line(shown(row.value), "bold" if is_own else ""), Content.styled(later, "$text-warning")
     )
-    return Content.assemble(
-        "• " if is_own else "  ",
-        fit(row.name, name_width),
-        "  ",
-        fit(value, value_width),
-        "  ",
-        Content.styled(origin(row), "$accent" if is_own else "$muted"),
-    )
+    given = Content.styled(origin(row), "$accent" if is_own else "$muted")
+    return _line("• " if is_own else "  ", row.name, value, given, width)
+
+
+def head_content(width: int) -> Content:
+    """The names of the columns."""
+    return _line("  ", tr("settings.column_name"), tr("settings.column_value"), tr("settings.column_origin"), width)
 
 
 def allowed(row: SettingRow) -> str:

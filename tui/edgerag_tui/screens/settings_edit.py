@@ -18,6 +18,7 @@ from edgerag_tui.screens.settings_content import about, allowed, shown, typed
 from edgerag_tui.session import Session
 from edgerag_tui.settings_work import SettingRow
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 
 class EditScreen(ModalScreen["settings_work.SettingChange | None"]):
@@ -46,7 +47,7 @@ class EditScreen(ModalScreen["settings_work.SettingChange | None"]):
             yield Static(safe.content_line(help_text, "$muted"))
             yield Input(safe.line(typed(row.value)), select_on_focus=True)
             yield Static(id="edit-problem")
-            options = OptionList(*(Option(safe.content_line(name)) for name in row.choices), markup=False)
+            options = MarkedList(*(Option(safe.content_line(name)) for name in row.choices))
             options.can_focus = False
             options.display = bool(row.choices)
             options.highlighted = row.choices.index(row.value) if row.value in row.choices else None

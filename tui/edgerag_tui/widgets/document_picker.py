@@ -14,17 +14,25 @@ from textual.widgets.option_list import Option
 
 from edgerag.cli.render import shown_path
 from edgerag_tui import safe
+from edgerag_tui.columns import middle
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 if TYPE_CHECKING:
     from edgerag.datatypes import Document
 
+NAME_CELLS = 60
+"""Most of a path; a longer one is shortened in its middle."""
 MOST_SHOWN = 500
 """More would only be scrolled past; the filter finds the others."""
 
 
 class DocumentPicker(Vertical):
     """Typing filters by path and title, Enter takes the first or the one the cursor is on."""
+
+    DEFAULT_CSS = """
+    DocumentPicker OptionList { text-wrap: nowrap; text-overflow: ellipsis; }
+    """
 
     @dataclass
     class Chosen(Message):
@@ -43,7 +51,7 @@ class DocumentPicker(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder=tr("picker.filter"))
-        options = OptionList(markup=False)
+        options = MarkedList()
         options.border_title = Content(tr("picker.title"))
         yield options
 
@@ -61,7 +69,8 @@ class DocumentPicker(Vertical):
         self._shown = fitting[:MOST_SHOWN]
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options(Option(document_content(document)) for document in self._shown)
+        width = min(NAME_CELLS, max(20, (options.size.width or NAME_CELLS) - 5))
+        options.add_options(Option(document_content(document, width)) for document in self._shown)
         if self._shown:
             options.highlighted = 0
         else:
@@ -69,6 +78,9 @@ class DocumentPicker(Vertical):
             options.add_option(Option(Content.styled(tr(key), "$muted"), disabled=True))
         count = tr("picker.count", shown=len(self._shown), total=len(self._all))
         options.border_subtitle = Content(count)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._filter)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -88,12 +100,13 @@ class DocumentPicker(Vertical):
             self.post_message(self.Chosen(self._shown[event.option_index]))
 
 
-def document_content(document: Document) -> Content:
-    """Path, and the title where it says something else."""
+def document_content(document: Document, width: int = NAME_CELLS) -> Content:
+    """Path, in at most so many cells, and the title where it says something else."""
     path = shown_path(document.path)
+    name = middle(path, width)
     title = safe.line(document.title)
     tail = Content.styled(f"  {title}", "$muted") if title and title not in path else Content("")
-    return Content.assemble(safe.content_line(path), tail)
+    return Content.assemble(name, tail)
 
 
 def _fits(document: Document, words: list[str]) -> bool:

@@ -10,14 +10,19 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from edgerag.cli.render import shown_path
+from edgerag.datatypes import HEADING_SEPARATOR
 from edgerag_tui import safe
+from edgerag_tui.columns import middle
 from edgerag_tui.evidence import EvidenceItem
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 QUOTE_STYLE = "bold underline"
+NAME_CELLS = 48
+"""Of a file name; a longer one is shortened in its middle."""
 
 
-class EvidenceList(OptionList):
+class EvidenceList(MarkedList):
     """Enter opens the entry in the document view, so does its number."""
 
     @dataclass
@@ -27,7 +32,7 @@ class EvidenceList(OptionList):
         item: EvidenceItem
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self.items: list[EvidenceItem] = []
 
     def show(self, items: list[EvidenceItem], *, searching: bool = False) -> None:
@@ -55,14 +60,16 @@ class EvidenceList(OptionList):
 def item_content(item: EvidenceItem) -> Content:
     """`[1] handbook.md · p. 3 · 0.82`, the heading, and the quote underlined in its context."""
     number = f"[{item.number}]" if item.number is not None else " · "
-    head = [Content.styled(number, "$accent bold"), Content(" "), safe.content_line(_file_name(item), "bold")]
+    name = middle(_file_name(item), NAME_CELLS).stylize("bold")
+    head = [Content.styled(number, "$accent bold"), Content(" "), name]
     if item.page is not None:
         head.append(Content(" · " + tr("evidence.page", number=item.page)))
     if item.score is not None:
         head.append(Content.styled(f" · {item.score:.2f}", "$muted"))
     lines = [Content.assemble(*head)]
     if item.heading:
-        lines.append(safe.content_line(item.heading, "italic $muted"))
+        # The innermost, as in Search: a whole path may be longer than the passage.
+        lines.append(safe.content_line(item.heading.rsplit(HEADING_SEPARATOR, 1)[-1], "italic $muted"))
     spans = [item.quote] if item.quote is not None else []
     lines.append(safe.highlighted_line(item.context, spans, QUOTE_STYLE))
     return Content("\n").join(lines)

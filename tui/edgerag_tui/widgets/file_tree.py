@@ -21,6 +21,7 @@ from edgerag_tui import safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.library_tree import PROBLEMS, Node, rows_of
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import CURSOR
 
 STATE_KEYS = {
     "fresh": "library.state_fresh",
@@ -40,8 +41,6 @@ STYLES = {
     "gone": "warned",
     "new": "new",
 }
-CURSOR = ">"
-"""In the first cell of the row, for terminals that show no background."""
 SIZE_CELLS = 8
 CHUNK_CELLS = 7
 CHUNKS_FROM_CELLS = 90
@@ -63,8 +62,7 @@ class FileTree(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     FileTree { background: $background; color: $foreground; scrollbar-size-vertical: 1; overflow-x: hidden; }
-    FileTree > .file-tree--cursor { background: $primary 25%; }
-    FileTree:focus > .file-tree--cursor { background: $primary 40%; text-style: bold; }
+    FileTree > .file-tree--cursor { background: $cursor; text-style: bold; }
     FileTree > .file-tree--source { text-style: bold; }
     FileTree > .file-tree--muted { color: $muted; }
     FileTree > .file-tree--warned { color: $text-warning; }
@@ -115,6 +113,9 @@ class FileTree(ScrollView, can_focus=True):
         return self.rows[self.place] if self.place < len(self.rows) else None
 
     # --- what is shown ----------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action == "choose" and not self.rows else True
 
     def load(self, roots: Sequence[Node]) -> None:
         """Replace the files; a source that was not there before is shown open."""

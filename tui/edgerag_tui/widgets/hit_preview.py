@@ -12,6 +12,7 @@ from textual.widgets import Static
 from edgerag.cli.render import shown_path
 from edgerag.datatypes import Passage
 from edgerag_tui import safe
+from edgerag_tui.evidence import readable_text
 from edgerag_tui.strings import tr
 from edgerag_tui.term_marks import term_spans
 from edgerag_tui.widgets.result_list import MARK_STYLE
@@ -47,8 +48,8 @@ def preview_content(passage: Passage, terms: Sequence[str]) -> Content:
     if chunk.heading:
         lines.append(safe.content_line(chunk.heading, "italic $muted"))
     lines.append(Content.styled(scores_line(passage), "$muted"))
-    text = safe.highlighted(chunk.text, term_spans(chunk.text, terms), MARK_STYLE)
-    return Content("\n").join([*lines, Content(""), text])
+    text = readable_text(passage)
+    return Content("\n").join([*lines, Content(""), safe.highlighted(text, term_spans(text, terms), MARK_STYLE)])
 
 
 def scores_line(passage: Passage) -> str:

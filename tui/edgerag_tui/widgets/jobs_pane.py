@@ -13,13 +13,14 @@ from textual.widgets.option_list import Option
 
 from edgerag_tui.job_views import earlier_content, job_content
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 if TYPE_CHECKING:
     from edgerag_tui.job import Job
     from edgerag_tui.session_files import EarlierRun
 
 
-class JobsPane(OptionList):
+class JobsPane(MarkedList):
     """The newest job first. Keeps its cursor on a job while that moves or changes."""
 
     @dataclass
@@ -29,7 +30,7 @@ class JobsPane(OptionList):
         job: Job | None
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self.border_title = Content(tr("jobs.title"))
         self.jobs: tuple[Job, ...] = ()
         self.earlier: tuple[EarlierRun, ...] = ()

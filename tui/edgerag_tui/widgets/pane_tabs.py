@@ -15,7 +15,7 @@ class PaneTabs(Static):
     """Draws only; whoever holds the panes switches them."""
 
     DEFAULT_CSS = """
-    PaneTabs { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    PaneTabs { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     @dataclass
@@ -32,10 +32,13 @@ class PaneTabs(Static):
         """Mark the open pane."""
         parts = []
         for place, name in enumerate(self._names):
-            shown = Content.styled(f"[{name}]", "bold") if place == here else Content(f" {name} ")
-            tab = Content.assemble((str(place + 1), "$muted"), shown)
+            number = (str(place + 1), "$muted")
+            if place == here:
+                tab = Content.assemble("[", number, f" {name}]").stylize("bold")
+            else:
+                tab = Content.assemble(" ", number, f" {name} ")
             parts.append(tab.stylize(Style.from_meta({"pane": place})))
-        self.update(Content(" ").join(parts))
+        self.update(Content("").join(parts))
 
     def on_click(self, event: events.Click) -> None:
         if (place := event.style.meta.get("pane")) is not None:

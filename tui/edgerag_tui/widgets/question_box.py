@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,6 @@ from edgerag_tui import safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.strings import tr
 
-MOST_LINES = 6
 MOST_HISTORY = 500
 
 
@@ -54,10 +54,18 @@ class QuestionBox(TextArea):
             self.post_message(self.Submitted(question))
 
     def remember(self, question: str) -> None:
-        """Put a question at the end of the history."""
-        if self.history_texts[-1:] != [question]:
-            self.history_texts = [*self.history_texts[1 - MOST_HISTORY :], question]
+        """Put a question at the end of the history, which has it only there."""
+        others = [text for text in self.history_texts if text != question]
+        self.history_texts = [*others[-(MOST_HISTORY - 1) :], question]
         self._place = len(self.history_texts)
+
+    def fill_history(self, questions: Sequence[str]) -> None:
+        """Put questions of earlier sessions before those of this one, keeping the place of who is recalling one."""
+        texts = [safe.plain(text).strip() for text in questions]
+        new = [text for text in dict.fromkeys(texts) if text and text not in self.history_texts]
+        new = new[max(0, len(new) + len(self.history_texts) - MOST_HISTORY) :]
+        self.history_texts = [*new, *self.history_texts]
+        self._place += len(new)
 
     def action_cursor_up(self, select: bool = False) -> None:
         if select or self.cursor_location[0] > 0 or not self._recall(-1):

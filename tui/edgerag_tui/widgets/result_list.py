@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from edgerag.cli.render import shown_path, snippet
 from edgerag.datatypes import HEADING_SEPARATOR
 from edgerag_tui import safe
+from edgerag_tui.evidence import readable_text
 from edgerag_tui.screens.search_rows import ResultRow
 from edgerag_tui.strings import tr
 from edgerag_tui.term_marks import term_spans
@@ -126,7 +127,7 @@ def row_content(
     head = Content.assemble(*parts).truncate(room, ellipsis=True, pad=True)
     lines = [Content.assemble(head, (f"{row.passage.scores.final:>{SCORE_CELLS}.2f}", "$muted"))]
     inside = max(1, width - 4)
-    text = snippet(chunk.text, query, length=max(20, inside * num_lines))
+    text = snippet(readable_text(row.passage), query, length=max(20, inside * num_lines))
     wrapped = safe.highlighted(text, term_spans(text, terms), MARK_STYLE).wrap(inside)
     wrapped = [line.truncate(inside) for line in wrapped[:num_lines]]
     wrapped += [Content("")] * (num_lines - len(wrapped))

@@ -13,9 +13,10 @@ from textual.widgets.option_list import Option
 from edgerag_tui import safe
 from edgerag_tui.sections import SECTIONS
 from edgerag_tui.strings import tr
+from edgerag_tui.widgets.marked_list import MarkedList
 
 if TYPE_CHECKING:
-    from edgerag.storage.conversations import Conversation
+    from edgerag.storage.turns import Conversation
     from edgerag_tui.app import EdgeragApp
 
 RECENT = 30
@@ -40,15 +41,17 @@ class Sidebar(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static(Content(tr("sidebar.sections")), classes="title")
-        yield OptionList(
+        yield MarkedList(
             *(
                 Option(Content(("▸ " if section.id == self._here else "  ") + tr(f"sections.{section.id}")), section.id)
                 for section in SECTIONS
             ),
             id="places",
+            only_focused=True,
+            gutter=1,
         )
         yield Static(Content(tr("sidebar.recent")), classes="title")
-        yield OptionList(id="recent")
+        yield MarkedList(id="recent", only_focused=True, gutter=1)
 
     def on_mount(self) -> None:
         places = self.query_one("#places", OptionList)
@@ -58,6 +61,8 @@ class Sidebar(Vertical):
         """Fill the list of recent conversations."""
         recent = self.query_one("#recent", OptionList)
         recent.clear_options()
+        if not conversations:
+            recent.add_option(Option(Content.styled(f"  {tr('conversations.none')}", "$muted"), disabled=True))
         recent.add_options(
             Option(
                 Content.assemble("  ", safe.content_line(conversation.title or tr("conversations.untitled"))),

@@ -13,8 +13,9 @@ from textual.widgets import Static
 
 from edgerag.cli.render import format_size
 from edgerag_tui import safe
+from edgerag_tui.model_names import model_name
 from edgerag_tui.status import ModelStage, Status
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import degraded_stage, tr
 from edgerag_tui.vitals import Vitals
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SEPARATOR = " │ "
 
 
 class StatusLine(Widget):
-    """Shortens itself to the width there is; shield and problems are the last to go."""
+    """Shortens itself to the width there is; the shield and what went wrong are the last to go."""
 
     DEFAULT_CSS = """
     StatusLine { height: 1; background: $surface; color: $foreground; }
@@ -68,13 +69,13 @@ def status_content(status: Status, vitals: Vitals, width: int) -> Content:
     ]
     shown = [forms[0] for forms in parts]
     # Shortened in this order, one step at a time: models, library, speed, memory, what is degraded.
-    for place in (2, 0, 3, 4, 1, 0, 2):
+    for place in (2, 0, 3, 4, 1, 0, 0):
         if _width(shown) <= width:
             break
         forms = parts[place]
         shown[place] = forms[min(forms.index(shown[place]) + 1, len(forms) - 1)]
     left, right = shown[0], [part for part in shown[1:] if part]
-    while len(right) > 1 and _width(right) > width:
+    while len(right) > 1 and _width([left, *right]) > width:
         del right[-2]  # the last one is the shield
     tail = Content(SEPARATOR).join(right)
     left = left.truncate(max(0, width - tail.cell_length - 1), ellipsis=True)
@@ -92,25 +93,33 @@ def _library(status: Status) -> list[Content]:
     if not status.is_open:
         return [Content(tr("status.opening"))]
     name = safe.line(Path(status.library).name)
-    counts = tr("status.documents", number=f"{status.num_documents:,}")
+    number = status.num_documents
+    counts = tr("status.one_document") if number == 1 else tr("status.documents", number=f"{number:,}")
     if status.sync is not None:
         share = f"{status.sync.done_share:.0%}"
         rate = f"{status.sync.chunks_per_s:.0f}"
         long = tr("status.syncing_long", stage=tr(f"stages.{status.sync.stage}"), share=share, rate=rate)
         return [Content(f"{name} · {long}"), Content(tr("status.syncing", share=share))]
+    if not status.num_documents and not status.num_failed and not status.num_stale:
+        empty = Content(tr("status.empty"))
+        return [Content.assemble((name, "bold"), " · ", empty), empty]
     if status.num_stale is None:
         freshness = Content(tr("status.checking"))
     elif status.num_stale:
         freshness = Content.styled("! " + tr("status.stale", number=status.num_stale), "$text-warning")
     else:
         freshness = Content(tr("status.fresh"))
-    failed = Content.styled(" · " + tr("status.failed", number=status.num_failed), "$text-warning")
-    tail = Content.assemble(" · ", freshness, failed if status.num_failed else "")
-    return [
-        Content.assemble((name, "bold"), f" · {counts}", tail),
-        Content.assemble(counts, " · ", freshness),
+    forms = [
+        Content.assemble((name, "bold"), f" · {counts} · ", freshness),
+        Content(f"{counts} · ") + freshness,
         freshness,
     ]
+    if not status.num_failed:
+        return forms
+    # Said in every form: what could not be read is missing from every answer.
+    failed = Content.styled("! " + tr("status.failed", number=f"{status.num_failed:,}"), "$text-warning")
+    forms = [Content.assemble(form, " · ", failed) for form in forms]
+    return forms if status.num_stale else [*forms, failed]
 
 
 def _models(status: Status) -> list[Content]:
@@ -125,7 +134,7 @@ def _models(status: Status) -> list[Content]:
         return [Content(text), Content(tr("status.loading_short"))]
     if status.is_loading:
         return [Content("")]
-    names = " · ".join(model.name for model in models.values() if model.name)
+    names = " · ".join(model_name(model.name) for model in models.values() if model.name)
     generator = status.generator.name or tr("status.no_generator")
     return [
         safe.content_line(names if status.generator.name else f"{names} · {generator}"),
@@ -158,10 +167,10 @@ def _shield(status: Status, vitals: Vitals) -> list[Content]:
 
 
 def _degraded(status: Status) -> list[Content]:
-    stages = list(dict.fromkeys(entry.split(":", 1)[0] for entry in status.degraded))
+    stages = list(dict.fromkeys(degraded_stage(entry) for entry in status.degraded))
     if not stages:
         return [Content("")]
-    names = safe.line(", ".join(stages))
+    names = safe.line(tr("status.and").join(stages))
     return [
         Content.styled("! " + tr("status.degraded", stages=names), "$text-warning"),
         Content.styled("! " + tr("status.degraded_short", number=len(stages)), "$text-warning"),

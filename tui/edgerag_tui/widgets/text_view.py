@@ -16,6 +16,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 from textual.worker import get_current_worker
 
 from edgerag_tui.keymap import bind
@@ -29,6 +30,8 @@ GUTTER = 6
 LAY_OUT_AT_ONCE_CHARS = 200_000
 """Up to here laying out takes less than a frame; longer texts are laid out in a thread."""
 MOST_MATCHES = 10_000
+REVERSED = ("border", "current")
+"""Marks that show also where there are no colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,10 @@ class TextView(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     TextView { background: $background; color: $foreground; }
     TextView > .text-view--gutter { color: $muted; }
-    TextView > .text-view--cited { background: $accent 35%; text-style: bold underline; }
-    TextView > .text-view--match { background: $primary 30%; text-style: underline; }
-    TextView > .text-view--current { background: $primary; color: $background; text-style: bold reverse; }
+    TextView > .text-view--cited { background: $accent 30%; text-style: bold underline; }
+    TextView > .text-view--match { background: $primary 25%; text-style: underline; }
+    TextView > .text-view--current { color: $primary; background: $background; text-style: bold; }
     TextView > .text-view--heading { text-style: bold; color: $primary; }
-    TextView > .text-view--border { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("home,g", "scroll_home", "text.top", show=False),
@@ -226,7 +228,7 @@ class TextView(ScrollView, can_focus=True):
         start, end = rows.span(row)
         text = self.text[start:end].rstrip("\n ")
         spans = [
-            Span(max(0, first - start), min(last - start, len(text)), self.get_visual_style(f"text-view--{style}"))
+            Span(max(0, first - start), min(last - start, len(text)), self._style_of(style))
             for first, last, style in self._marks(start, end)
             if first < start + len(text)
         ]
@@ -237,6 +239,11 @@ class TextView(ScrollView, can_focus=True):
             shown = Content(" " * TAB_CELLS).join(shown.split("\t", allow_blank=True))
         line = Content.assemble(gutter, shown)
         return Strip([Segment(*segment) for segment in line.render_segments(base)])
+
+    def _style_of(self, mark: str) -> Style:
+        style = self.get_visual_style(f"text-view--{mark}")
+        # Not in the style sheet: `get_visual_style` of textual 8.2 leaves `reverse` out.
+        return style + Style(reverse=True) if mark in REVERSED else style
 
     def _marks(self, start: int, end: int) -> list[tuple[int, int, str]]:
         """Ranges that touch a row, with what they are; later ones are drawn over earlier ones."""

@@ -13,7 +13,7 @@ from textual.style import Style
 from textual.widgets import Static
 
 from edgerag_tui import safe
-from edgerag_tui.strings import tr
+from edgerag_tui.strings import say, tr
 from edgerag_tui.turns import Phase, TurnState
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ class TurnView(Vertical):
         turn = self.turn
         self._line(
             ".rewritten",
-            Content.assemble(tr("turn.rewritten"), " ", safe.content_line(turn.rewritten)),
+            Content.assemble(tr("turn.rewritten"), safe.content_line(turn.rewritten)),
             bool(turn.rewritten),
         )
-        replaced = Content.assemble("! ", safe.content_line(tr("turn.replaced", reason=turn.replaced)))
+        replaced = Content.assemble("! ", safe.content_line(tr("turn.replaced", reason=say(turn.replaced))))
         self._line(".replaced", replaced, bool(turn.replaced))
         box = self.query_one(".sentences", Vertical)
         if self._shown != turn.sentences[: len(self._shown)]:
@@ -107,7 +107,7 @@ def sentence_content(sentence: AnswerSentence, *, is_generated: bool) -> Content
     """
     text = safe.markdown(sentence.text) if is_generated else safe.content_line(sentence.text)
     if not sentence.is_supported:
-        reason = safe.line(sentence.reason)
+        reason = safe.line(say(sentence.reason))
         flag = tr("turn.unsupported_because", reason=reason) if reason else tr("turn.unsupported")
         return Content.assemble(("! ", "bold"), text.stylize("italic"), " ", (f"[{flag}]", "$text-warning"))
     marks = [
@@ -139,5 +139,5 @@ def state_content(turn: TurnState) -> Content:
     told = Content.styled(" · ".join(parts), "" if turn.abstained else "$muted")
     if not turn.degraded:
         return told
-    flags = [safe.content_line(f"! {entry}", "$text-warning") for entry in turn.degraded]
+    flags = [safe.content_line(f"! {say(entry)}", "$text-warning") for entry in turn.degraded]
     return Content("\n").join([told, *flags])

@@ -1,0 +1,61 @@
+"""The evidence list: a heading is said once, quotes keep their places."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgerag.answers import Citation
+from edgerag.datatypes import Chunk, Document, Passage, Scores
+from edgerag_tui.evidence import evidence_items
+
+
+def passage(text: str, heading: str | None, format: str = "markdown") -> Passage:
+    chunk = Chunk(1, 1, 0, text, 100, 100 + len(text), None, heading)
+    return Passage(1, Document(1, "/n/hut.md", "Hut", format, "0" * 64, 1, 1), chunk, Scores(1, 1, 1, 1, 1))
+
+
+def cited(found: Passage, quote: str) -> Citation:
+    start = found.chunk.start_chars + found.chunk.text.index(quote)
+    return Citation(1, found.document, None, start, start + len(quote), quote, found.chunk.heading)
+
+
+@pytest.mark.parametrize(
+    ("text", "heading", "format", "shown"),
+    [
+        ("## In winter\n\nThe hut is closed.", "Hut > In winter", "markdown", "The hut is closed."),
+        ("# Hut\n\n## In *winter*\n\nIt is closed.", "Hut > In winter", "markdown", "It is closed."),
+        ("Hut\n===\n\nIt is closed.", "Hut", "markdown", "It is closed."),
+        ("In winter\n\nIt is closed.", "Hut > In winter", "docx", "It is closed."),
+        ("Open.\n\n## In winter\n\nClosed.", "Hut", "markdown", "Open.\n\n§ In winter\n\nClosed."),
+        ("## In winter\n\nClosed.", "Hut", "markdown", "§ In winter\n\nClosed."),
+        ("# a comment\nx = 1", None, "text", "# a comment\nx = 1"),
+        ("# Hut", "Hut", "markdown", "§ Hut"),
+        ("In winter it is closed.", "In winter", "markdown", "In winter it is closed."),
+    ],
+)
+def test_a_heading_is_not_repeated_in_the_text(text: str, heading: str | None, format: str, shown: str) -> None:
+    found = passage(text, heading, format)
+    assert evidence_items([found], [])[0].context == shown
+
+
+def test_the_quote_is_found_behind_headings_that_were_left_out() -> None:
+    found = passage("## In winter\n\nIt snows. The hut is closed.\n\n## Prices\n\nTen crowns.", "Hut > In winter")
+    (item,) = evidence_items([found], [cited(found, "The hut is closed.")])
+    assert item.context == "It snows. The hut is closed.\n\n§ Prices\n\nTen crowns."
+    assert item.quote is not None
+    assert item.context[slice(*item.quote)] == "The hut is closed."
+    assert (item.start_chars, item.end_chars) == (124, 142)
+
+
+def test_a_heading_that_is_quoted_stays() -> None:
+    found = passage("# Hut\n\nIt is closed.", "Hut")
+    (item,) = evidence_items([found], [cited(found, "Hut")])
+    assert item.quote is not None
+    assert item.context[slice(*item.quote)] == "Hut"
+
+
+def test_what_is_cut_off_is_told() -> None:
+    found = passage("# Hut\n\n" + "word " * 80 + "The hut is closed. " + "word " * 80, "Hut")
+    (item,) = evidence_items([found], [cited(found, "The hut is closed.")])
+    assert item.context.startswith("… word word")
+    assert item.context.endswith("word …")
