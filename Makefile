@@ -14,6 +14,7 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 EXPORT_VENV := .venv-export
+BUNDLE_VENV := .venv-bundle
 EXPORT_CACHE := $(CURDIR)/$(EXPORT_VENV)/cache
 BIN := $(VENV)/bin
 MODELS := $(CURDIR)/.demo/models
@@ -46,6 +47,8 @@ help:
 	@echo "make bench        retrieval quality and speed on the folder DATA=$(DATA)"
 	@echo "make screenshots  draw the terminal application's screens anew, into tui/screenshots"
 	@echo "make man          write the manual page anew, out of the commands"
+	@echo "make bundle       freeze the variants core and llm into folders that need no Python, test and pack them: dist/"
+	@echo "make bundle-check freeze core and try it, nothing packed: for continuous integration"
 	@echo "make lock         renew requirements/*.txt from pyproject.toml"
 	@echo "make clean        remove everything that make made in this folder"
 	@echo "PYTHON=$(PYTHON) is the interpreter for new environments; it must be 3.11 or newer."
@@ -90,6 +93,18 @@ bench: $(VENV)/stamp-test
 screenshots: $(VENV)/stamp-test models
 	EDGERAG_MODELS=$(MODELS) $(BIN)/python -m tests.tui.screenshots tui/screenshots
 
+# Bundles for any processor of this kind (packaging/README.md). A generator that `make models` has fetched is tried with them.
+BUNDLE_GGUF = $(addprefix --test-gguf ,$(firstword $(wildcard .demo/models/smollm2-135m/*.gguf)))
+
+.PHONY: bundle
+bundle: $(BUNDLE_VENV)/stamp-bundle
+	$(BUNDLE_VENV)/bin/python packaging/build.py --variant core $(BUNDLE_ARGS)
+	$(BUNDLE_VENV)/bin/python packaging/build.py --variant llm $(BUNDLE_GGUF) $(BUNDLE_ARGS)
+
+.PHONY: bundle-check
+bundle-check: $(BUNDLE_VENV)-core/stamp-core
+	$(BUNDLE_VENV)-core/bin/python packaging/build.py --variant core --quick --out build/check $(BUNDLE_ARGS)
+
 # One file for each set of extras. The others follow the versions of test.txt, so that what is tested is what is installed.
 # No header, option or comment may name an index: whoever installs brings their own. The cache is another than that of
 # installing, because locking throws away what was compiled there: uv fetches a source package anew to hash it.
@@ -103,6 +118,8 @@ lock: $(BIN)/uv
 	$(COMPILE) pyproject.toml -c requirements/test.txt -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --extra llm -c requirements/test.txt -o requirements/llm.txt
 	$(COMPILE) pyproject.toml --extra llm --extra tui -c requirements/test.txt -o requirements/tui.txt
+	$(COMPILE) requirements/bundle.in -c requirements/test.txt -o requirements/bundle.txt
+	$(COMPILE) requirements/native.in -c requirements/test.txt -o requirements/native.txt
 	$(COMPILE) pyproject.toml requirements/export.in --extra export --extra llm --override requirements/export-overrides.txt \
 	  -o requirements/export.txt
 
@@ -112,7 +129,7 @@ man: $(VENV)/stamp-test
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(EXPORT_VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(EXPORT_VENV) $(BUNDLE_VENV) $(BUNDLE_VENV)-core .demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find edgerag export tui tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- environments ---------------------------------------------------------------------------------
@@ -146,6 +163,15 @@ $(EXPORT_VENV)/stamp-converter: $(EXPORT_VENV)/stamp-export
 	@echo "Fetching the GGUF converter (76 MB, of which little is kept)."
 	@EDGERAG_CACHE=$(EXPORT_CACHE) $(EXPORT_VENV)/bin/python -m edgerag_export.generators.converter && touch $@ \
 	  || echo "It could not be fetched: the tests that need it are skipped."
+
+$(BUNDLE_VENV)/stamp-bundle: requirements/tui.txt requirements/bundle.txt requirements/native.txt
+	$(PYTHON) packaging/native_wheels.py --out dist/native
+	$(PYTHON) packaging/environment.py $(BUNDLE_VENV) --wheels dist/native
+	@touch $@
+
+$(BUNDLE_VENV)-core/stamp-core: requirements/tui.txt requirements/bundle.txt
+	$(PYTHON) packaging/environment.py $(BUNDLE_VENV)-core --without-llm
+	@touch $@
 
 %/bin/uv: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,12 +1,13 @@
 """Whether a model folder gives the same embeddings on another processor.
 
-    python -m tests.benchmarks.agreement write HERE.npz [FOLDER] [--judged SET | --texts FILE] [--max-texts N]
+    python -m tests.benchmarks.agreement write HERE.npz [FOLDER] [--judged SET [--all-questions]] [--texts FILE]
     python -m tests.benchmarks.agreement compare HERE.npz THERE.npz
 
 `write` embeds texts through the runtime and stores the embeddings and what they were made on; it needs nothing but
 edgerag's own dependencies for embedding (numpy, onnxruntime, tokenizers), so that it runs on a bare machine or under
-an emulator. `compare` prints one JSON object. SET is a judged set (see `judged_sets`); its documents are evenly
-spaced and each brings its first question. FILE has one text to a line; each is a document and a query.
+an emulator. `compare` prints one JSON object; its overlap is that of the ten nearest documents of each question. SET is
+a judged set (see `judged_sets`); its documents are evenly spaced and each brings its first question, or all of its
+questions. FILE has one text to a line; each is a document and a query.
 """
 
 from __future__ import annotations
@@ -71,17 +72,19 @@ def spaced(items: list[str], max_items: int) -> list[str]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def judged_texts(path: Path, max_texts: int) -> Texts:
+def judged_texts(path: Path, max_texts: int, *, all_questions: bool = False) -> Texts:
+    """That many documents (0: all), evenly spaced, with the first question of each, or with all of their questions."""
     judged = load_judged_set(path)
-    asked: dict[str, str] = {}
+    asked: dict[str, list[str]] = {}
     for query, grades in judged.relevant.items():
         for document in grades:
-            asked.setdefault(document, query)
+            asked.setdefault(document, []).append(query)
     chosen = spaced([document for document in judged.documents if document in asked], max_texts)
+    questions = [query for document in chosen for query in (asked[document] if all_questions else asked[document][:1])]
     return Texts(
-        name=f"{path.name}, {len(chosen)} documents and their first questions",
+        name=f"{path.name}, {len(chosen)} documents and {'all' if all_questions else 'the first'} of their questions",
         documents=[" ".join(filter(None, judged.documents[document])) for document in chosen],
-        queries=list(dict.fromkeys(judged.queries[asked[document]] for document in chosen)),
+        queries=list(dict.fromkeys(judged.queries[query] for query in questions)),
     )
 
 
@@ -191,6 +194,7 @@ def main() -> None:
     source = writing.add_mutually_exclusive_group()
     source.add_argument("--judged", type=Path, metavar="SET", help="A BEIR folder or a SQuAD file.")
     source.add_argument("--texts", type=Path, metavar="FILE", default=DEFAULT_TEXTS, help="One text to a line.")
+    writing.add_argument("--all-questions", action="store_true", help="With --judged: all questions of each document.")
     writing.add_argument("--max-texts", type=int, default=0, help="Documents; 0: all.")
     writing.add_argument("--threads", type=int, default=0)
     writing.add_argument("--cpu", default="", help="Name to store for the processor; an emulator hides it.")
@@ -199,8 +203,10 @@ def main() -> None:
     comparing.add_argument("second", type=Path)
     arguments = parser.parse_args()
     if arguments.command == "write":
-        choose = judged_texts if arguments.judged else listed_texts
-        texts = choose(arguments.judged or arguments.texts, arguments.max_texts)
+        if arguments.judged:
+            texts = judged_texts(arguments.judged, arguments.max_texts, all_questions=arguments.all_questions)
+        else:
+            texts = listed_texts(arguments.texts, arguments.max_texts)
         maker = write(arguments.out, arguments.folder, texts, threads=arguments.threads, cpu=arguments.cpu)
         print(json.dumps(asdict(maker)))
         return

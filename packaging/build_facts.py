@@ -1,0 +1,92 @@
+"""What a build starts from: the commit, the machine, the programs it needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LINUX_TOOLS = ("strip", "objcopy", "objdump", "ldd")
+MODULES = {"PyInstaller": "pyinstaller", "zstandard": "zstandard"}
+SYSTEMS = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
+MACHINES = {"AMD64": "x86_64", "ARM64": "aarch64"}
+"""Windows' names for the processors that the others call so."""
+
+
+class BuildError(Exception):
+    """Why there is no bundle, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is built."""
+
+    version: str
+    commit: str
+    """Empty outside a git checkout."""
+    is_changed: bool
+    """Whether the checkout has changes that are in no commit."""
+    time: int
+    """Of the commit, or SOURCE_DATE_EPOCH; seconds since 1970."""
+    system: str
+    """As `platform.system()` says it."""
+
+
+def bundle_name(version: str, variant: str) -> str:
+    """Name of the folder and, with an ending, of the archive."""
+    machine = platform.machine()
+    system = SYSTEMS.get(platform.system(), platform.system().lower())
+    suffix = "" if variant == "core" else f"-{variant}"
+    return f"edgerag-{version}-{system}-{MACHINES.get(machine, machine)}{suffix}"
+
+
+def read_source(root: Path = ROOT) -> Source:
+    """Version and commit of a checkout.
+
+    Raises:
+        BuildError: No version, or no time to give the files: neither git nor SOURCE_DATE_EPOCH.
+    """
+    text = (root / "edgerag/__init__.py").read_text(encoding="utf-8")
+    version = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if version is None:
+        raise BuildError("edgerag/__init__.py names no version.")
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = bool(_git(root, "status", "--porcelain")) if commit else False
+    told = os.environ.get("SOURCE_DATE_EPOCH", "") or _git(root, "log", "-1", "--format=%ct")
+    if not told.isdigit():
+        raise BuildError("This is no git checkout: say the source's time in SOURCE_DATE_EPOCH, in seconds since 1970.")
+    return Source(version[1], commit, changed, int(told), platform.system())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    if shutil.which("git") is None or not (root / ".git").exists():
+        return ""
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def check_tools() -> None:
+    """See that everything is there before anything is begun.
+
+    Raises:
+        BuildError: Something is missing; the message names all of it, and how to get it.
+    """
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python is what this is about)
+        raise BuildError(f"edgerag needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    missing = [package for module, package in MODULES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise BuildError(
+            f"{sys.executable} lacks {' and '.join(missing)}. Make the environment first: "
+            "python packaging/environment.py .venv-bundle, and run this script with its Python."
+        )
+    if platform.system() == "Linux":
+        absent = [tool for tool in LINUX_TOOLS if shutil.which(tool) is None]
+        if absent:
+            raise BuildError(f"Missing: {', '.join(absent)}. On Debian and Ubuntu: apt install binutils libc-bin")

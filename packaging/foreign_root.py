@@ -1,0 +1,324 @@
+"""A Debian system of another architecture on this machine, to build and try edgerag in: QEMU emulates its processor.
+
+    sudo python packaging/foreign_root.py make FOLDER [--arch arm64] [--suite bookworm]
+    sudo python packaging/foreign_root.py run FOLDER [--cpu CPU] [--bind HERE:THERE[:ro]] [--offline] -- COMMAND...
+    python packaging/foreign_root.py check [--arch arm64]
+
+`make` brings Python, and compilers that are this machine's own cross compilers: they run at full speed inside, where
+an emulated compiler would take ten times longer. `run` runs one command in it: with /proc, /sys and /dev, with this
+machine's name servers and certificates, and with a /proc/cpuinfo of the emulated processor. Its mounts are seen by
+nobody else and end with it. `check` says what is missing on this machine.
+
+Needs root, an x86-64 Debian or Ubuntu, and: debootstrap, qemu-user-static, g++-aarch64-linux-gnu. Debian's smallest
+system of `minimal_root.py` is the other one, where a finished bundle is tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulation import CPUINFO, MODEL_LINES
+from minimal_root import RootError, host_architecture
+
+PACKAGES = (
+    "python3", "python3-venv", "python3-dev", "ca-certificates", "zlib1g-dev",
+    # What the cross compiler links to has to be there when it is loaded, and when a bundle collects it.
+    "libgomp1", "libstdc++6", "libatomic1",
+)  # fmt: skip
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+HOST = "opt/host"
+"""Where this machine's /usr is seen inside, read-only: the cross compilers find their parts relative to themselves."""
+HOST_LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
+HOST_LOADER = Path("/lib64/ld-linux-x86-64.so.2")
+TOOLS = {
+    "cc": "gcc", "gcc": "gcc", "c++": "g++", "g++": "g++", "cpp": "cpp", "ar": "ar", "as": "as", "ld": "ld", "nm": "nm",
+    "objcopy": "objcopy", "objdump": "objdump", "ranlib": "ranlib", "readelf": "readelf", "strip": "strip",
+}  # fmt: skip
+"""Name inside: name of the cross tool without the target in front."""
+SHARED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/etc/pip.conf")
+"""Of this machine, where they exist: without them nothing can be installed behind a company's proxy."""
+HANDED_ON = (
+    "PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+    "NO_PROXY",
+)  # fmt: skip
+"""Beginnings of the variables that the command inside gets from outside. No others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An architecture to emulate, in the words of everybody who has a name for it."""
+
+    qemu: str
+    """In binfmt_misc."""
+    triplet: str
+    compiler_package: str
+
+
+TARGETS = {
+    "arm64": Target("qemu-aarch64", "aarch64-linux-gnu", "g++-aarch64-linux-gnu"),
+    "armhf": Target("qemu-arm", "arm-linux-gnueabihf", "g++-arm-linux-gnueabihf"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A folder or file of this machine that is seen inside."""
+
+    here: Path
+    there: str
+    """Absolute, inside."""
+    is_read_only: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Bind:
+        """Read `HERE:THERE` or `HERE:THERE:ro`.
+
+        Raises:
+            RootError: Another form, `THERE` is not absolute, or nothing is `HERE`.
+        """
+        here, _, rest = text.partition(":")
+        there, _, mode = rest.partition(":")
+        if not here or not there.startswith("/") or ".." in Path(there).parts or mode not in ("", "ro"):
+            raise RootError(f"--bind {text}: write HERE:THERE or HERE:THERE:ro, with an absolute THERE.")
+        path = Path(here).absolute()
+        if not path.exists():
+            raise RootError(f"--bind {text}: {path} does not exist.")
+        return cls(path, there, mode == "ro")
+
+
+def problems(arch: str, *, binfmt: Path = BINFMT) -> Iterator[str]:
+    """What this machine lacks, one sentence each, with the command that helps."""
+    target = TARGETS[arch]
+    if os.name != "posix" or os.geteuid() != 0:
+        yield "Mounting and chroot need root. Run it with sudo."
+    if host_architecture() != "amd64":
+        yield f"The cross compilers of an x86-64 machine are used, and this one is {host_architecture()}."
+    for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
+        if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+            yield f"{tool} is not installed. On Debian and Ubuntu: apt-get install {package}"
+    if not Path(f"/usr/bin/{target.triplet}-g++").exists():
+        yield f"There is no cross compiler. On Debian and Ubuntu: apt-get install {target.compiler_package}"
+    if not (binfmt / "status").exists():
+        yield f"binfmt_misc is not mounted. As root: mount -t binfmt_misc none {binfmt}"
+    elif not (binfmt / target.qemu).exists():
+        yield (
+            f"The kernel has no interpreter for {arch}. On Debian and Ubuntu: apt-get install qemu-user-static "
+            f"binfmt-support, then: update-binfmts --enable {target.qemu}"
+        )
+    else:
+        entry = (binfmt / target.qemu).read_text(encoding="ascii").splitlines()
+        flags = next((line.partition(":")[2].strip() for line in entry if line.startswith("flags:")), "")
+        if entry[:1] != ["enabled"]:
+            yield f"The interpreter for {arch} is switched off. As root: update-binfmts --enable {target.qemu}"
+        elif "F" not in flags:
+            yield (
+                f"The interpreter for {arch} is looked up when it is needed (flags: {flags}), and inside it is not "
+                f"there. It has to be registered with F, as Debian's qemu-user-static does."
+            )
+
+
+def debootstrap_command(folder: Path, *, arch: str, suite: str, mirror: str = "") -> list[str]:
+    """The first stage, which only unpacks; without a mirror debootstrap takes the distribution's own."""
+    include = f"--include={','.join(PACKAGES)}"
+    return [
+        "debootstrap", "--variant=minbase", f"--arch={arch}", "--foreign", include, suite, os.fspath(folder),
+        *([mirror] if mirror else []),
+    ]  # fmt: skip
+
+
+def make(folder: Path, *, arch: str, suite: str, mirror: str = "") -> None:
+    """Make the system in a new or empty folder: 600 MB and about six minutes, most of them emulated.
+
+    Raises:
+        RootError: Something is missing here, the folder is in use, or a step failed.
+    """
+    if missing := list(problems(arch)):
+        raise RootError("\n".join(missing))
+    if folder.exists() and any(folder.iterdir()):
+        raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
+    _run(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
+    _run(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
+    add_cross_tools(folder, TARGETS[arch])
+
+
+def add_cross_tools(root: Path, target: Target) -> None:
+    """Links in /usr/local/bin, so that `cc` and the others are this machine's; and where its libraries are mounted."""
+    links = {f"usr/local/bin/{name}": f"bin/{target.triplet}-{tool}" for name, tool in TOOLS.items()}
+    # Debian's Python has its own compiler under this name, and compiles extensions with it.
+    links |= {f"usr/local/{link}": link for link in links.values()}
+    # The linker's own script for libc names this folder.
+    links[f"usr/{target.triplet}"] = target.triplet
+    for name, tool in links.items():
+        link = root / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"/{HOST}/{tool}")
+    for folder in (HOST, os.fspath(HOST_LIBRARIES).lstrip("/"), "usr/lib64"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    if not (root / "lib64").exists() and not (root / "lib64").is_symlink():
+        (root / "lib64").symlink_to("usr/lib64")
+
+
+def architecture(root: Path) -> str:
+    """Debian's name of a root's architecture.
+
+    Raises:
+        RootError: The folder holds no Debian system, or one of an architecture that is not emulated here.
+    """
+    try:
+        name = (root / "var/lib/dpkg/arch").read_text(encoding="ascii").split()[0]
+    except (OSError, IndexError):
+        # dpkg writes that file only where there is more than one; this one is always there.
+        found = sorted((root / "var/lib/dpkg/info").glob("libc6:*.list"))
+        name = found[0].name.partition(":")[2].removesuffix(".list") if found else ""
+    if name not in TARGETS:
+        raise RootError(f"{root} is no Debian system of {' or '.join(TARGETS)}. Make one: foreign_root.py make {root}")
+    return name
+
+
+def cpuinfo(cpu: str, num_cores: int) -> str:
+    """What the kernel would print in /proc/cpuinfo on this processor, as far as programs look at it.
+
+    Raises:
+        RootError: Nobody wrote down what it prints.
+    """
+    if cpu not in CPUINFO:
+        raise RootError(f"Nothing is known of the processor {cpu}. Known: {', '.join(sorted(CPUINFO))}.")
+    return "".join(f"processor\t: {core}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for core in range(num_cores))
+
+
+def mount_script(root: Path, binds: Sequence[Bind], cpu_file: Path | None) -> str:
+    """Shell commands that mount what the root needs and become its `"$@"`, for a mount namespace of their own."""
+    lines = ["set -e"]
+
+    def mount(options: str, source: object, there: str) -> None:
+        lines.append(f"mount {options} {shlex.quote(str(source))} {shlex.quote(str(root / there.lstrip('/')))}")
+
+    mount("-t proc", "proc", "/proc")
+    # Without /sys onnxruntime counts no cores and recognises no instruction sets.
+    mount("-t sysfs -o ro", "sys", "/sys")
+    mount("--rbind", "/dev", "/dev")
+    mount("-t tmpfs", "tmp", "/tmp")
+    mount("--bind -o ro", "/usr", HOST)
+    mount("--bind -o ro", HOST_LIBRARIES, os.fspath(HOST_LIBRARIES))
+    mount("--bind -o ro", HOST_LOADER.parent.resolve(), "usr/lib64")
+    if cpu_file is not None:
+        # QEMU before 8 shows this machine's processor there.
+        mount("--bind", cpu_file, "/proc/cpuinfo")
+    for bind in binds:
+        mount(f"--bind{' -o ro' if bind.is_read_only else ''}", bind.here, bind.there)
+    lines.append(f'exec chroot {shlex.quote(str(root))} "$@"')
+    return "\n".join(lines)
+
+
+def environment(cpu: str, outside: Mapping[str, str], given: Sequence[str] = ()) -> list[str]:
+    """`NAME=VALUE` of everything the command inside gets; what is given wins."""
+    variables = {name: value for name, value in outside.items() if name.startswith(HANDED_ON)}
+    variables |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
+    if cpu:
+        variables["QEMU_CPU"] = cpu
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise RootError(f"--setenv {text}: write NAME=VALUE.")
+        variables[name] = value
+    return [f"{name}={value}" for name, value in sorted(variables.items())]
+
+
+def run(
+    root: Path, command: Sequence[str], *, cpu: str, binds: Sequence[Bind], variables: Sequence[str], offline: bool,
+    folder: str,
+) -> int:  # fmt: skip
+    """Run one command inside and return its exit code.
+
+    Args:
+        root: What `make` made.
+        command: Program and arguments, as seen inside.
+        cpu: QEMU's name of a processor, from which features may be taken (`max,sve=off`); empty: QEMU's default.
+        binds: What else is seen inside.
+        variables: `NAME=VALUE`, added to the few that are there anyway.
+        offline: Without any network interface.
+        folder: Where to start, inside.
+
+    Raises:
+        RootError: Something is missing here, or this is no such root.
+    """
+    if missing := list(problems(architecture(root))):
+        raise RootError("\n".join(missing))
+    root = root.absolute()
+    shared = [Bind(Path(path), path, True) for path in SHARED if Path(path).exists()]
+    for bind in [*shared, *binds]:
+        place = root / bind.there.lstrip("/")
+        if bind.here.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        elif not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+    cpu_file = None
+    if cpu in CPUINFO:
+        cpu_file = root / f"run/cpuinfo.{cpu}"
+        cpu_file.write_text(cpuinfo(cpu, os.cpu_count() or 1), encoding="ascii")
+    namespaces = ["--mount", "--propagation", "private", *(["--net"] if offline else [])]
+    inside = ["/usr/bin/env", "-i", *environment(cpu, os.environ, variables)]
+    started = ["sh", "-c", 'cd "$0" && exec "$@"', folder, *command]
+    script = mount_script(root, [*shared, *binds], cpu_file)
+    return subprocess.run(["unshare", *namespaces, "sh", "-c", script, "sh", *inside, *started], check=False).returncode
+
+
+def _run(command: Sequence[str]) -> None:
+    print("+", *command, file=sys.stderr, flush=True)
+    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        end = "\n".join(done.stdout.splitlines()[-15:])
+        raise RootError(f"{command[0]} ended with {done.returncode}:\n{end}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for; returns the exit code, of `run` that of the command inside."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    actions = parser.add_subparsers(dest="action", required=True)
+    making = actions.add_parser("make", help="make the system")
+    running = actions.add_parser("run", help="run a command in it")
+    checking = actions.add_parser("check", help="say what is missing on this machine")
+    for action in (making, running):
+        action.add_argument("folder", type=Path)
+    for action in (making, checking):
+        action.add_argument("--arch", choices=sorted(TARGETS), default="arm64", help="default: %(default)s")
+    making.add_argument("--suite", default="bookworm", help="release of Debian (default: %(default)s)")
+    making.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
+    running.add_argument("--cpu", default="", help="QEMU's name: cortex-a53, cortex-a72, neoverse-n1, max, ...")
+    running.add_argument("--bind", action="append", default=[], metavar="HERE:THERE[:ro]", help="may be repeated")
+    running.add_argument("--setenv", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
+    running.add_argument("--chdir", default="/root", help="where to start, inside (default: %(default)s)")
+    running.add_argument("--offline", action="store_true", help="without any network interface")
+    running.add_argument("command", nargs="+", help="program and arguments; put -- in front of it")
+    given = parser.parse_args(arguments)
+    try:
+        if given.action == "make":
+            make(given.folder, arch=given.arch, suite=given.suite, mirror=given.mirror)
+            return 0
+        if given.action == "check":
+            missing = list(problems(given.arch))
+            print("\n".join(missing) or "Nothing is missing.")
+            return 1 if missing else 0
+        binds = [Bind.parse(text) for text in given.bind]
+        return run(
+            given.folder, given.command, cpu=given.cpu, binds=binds, variables=given.setenv, offline=given.offline,
+            folder=given.chdir,
+        )  # fmt: skip
+    except RootError as error:
+        print(f"foreign_root: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

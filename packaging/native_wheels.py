@@ -1,0 +1,280 @@
+"""Compile hnswlib and llama-cpp-python so that one wheel runs on every processor of its architecture.
+
+    python packaging/native_wheels.py --out wheels
+
+Both come as source only, and both compile for the very processor they are built on unless told otherwise: such a wheel
+dies with SIGILL on an older one. hnswlib is built for the architecture's baseline. llama.cpp's arithmetic is built
+several times, as plug-ins of which `edgerag.inference.ggml_variants` has the best one loaded when it runs.
+
+Versions and hashes are those of a file in requirements/, the tools to compile with those of requirements/native.txt.
+Needed besides: a C and C++ compiler, and Python with venv. Takes 10 to 20 minutes of a core, and the sources 76 MB of
+download, the first time; afterwards what is there is kept as long as nothing that it was made from has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llama_edits import EditError, edit_source
+from wheel_files import copies, rewrite_wheel
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("hnswlib", "llama-cpp-python")
+SCRIPTS = ("native_wheels.py", "llama_edits.py", "wheel_files.py")
+"""What decides the outcome besides the pinned packages."""
+RECORD = "native-wheels.json"
+LIBRARIES = "llama_cpp/lib"
+"""Where llama_cpp looks for its libraries, inside the wheel."""
+
+GGML_OPTIONS = {
+    "CMAKE_BUILD_TYPE": "Release",
+    "GGML_NATIVE": "OFF",
+    "GGML_BACKEND_DL": "ON",
+    "GGML_CPU_ALL_VARIANTS": "ON",
+    # One file for each library instead of three: a wheel knows no symbolic links and carries copies.
+    "CMAKE_PLATFORM_NO_VERSIONED_SONAME": "ON",
+    # Everything beside libllama, where the loader looks, instead of site-packages/{lib,bin,include}.
+    "CMAKE_INSTALL_LIBDIR": LIBRARIES,
+    "CMAKE_INSTALL_BINDIR": LIBRARIES,
+    "CMAKE_INSTALL_INCLUDEDIR": "llama_cpp/include",
+    # A path of this machine would leave its length in the file even after it is replaced.
+    "CMAKE_BUILD_RPATH_USE_ORIGIN": "ON",
+    "CMAKE_INSTALL_RPATH": "@loader_path" if sys.platform == "darwin" else "$ORIGIN",
+    "LLAVA_BUILD": "OFF",
+    "LLAMA_OPENSSL": "OFF",
+    "LLAMA_BUILD_TOOLS": "OFF",
+    "LLAMA_BUILD_TESTS": "OFF",
+    "LLAMA_BUILD_EXAMPLES": "OFF",
+    "LLAMA_BUILD_SERVER": "OFF",
+}
+
+
+class BuildError(Exception):
+    """What could not be built, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    name: str
+    version: str
+    requirement: str
+    """The lines of the requirements file: version and hashes."""
+
+
+def read_pins(requirements: str, names: Iterable[str]) -> list[Pin]:
+    """Find packages in the text of a compiled requirements file.
+
+    Raises:
+        BuildError: One is missing, or has no hash.
+    """
+    pins = []
+    for name in names:
+        match = re.search(rf"^{re.escape(name)}==([^\s;\\]+)[^\n]*\n(?:[ \t]+--hash=\S+[^\n]*\n?)+", requirements, re.M)
+        if match is None:
+            raise BuildError(f"{name} is not in the requirements file with a version and a hash.")
+        pins.append(Pin(name, match[1], match[0].rstrip().rstrip("\\").rstrip() + "\n"))
+    return pins
+
+
+def is_wanted(path: str) -> bool:
+    """Whether a file of the freshly compiled llama-cpp-python belongs in the wheel: no headers, no CMake files."""
+    folder, _, name = path.rpartition("/")
+    if folder == LIBRARIES:
+        return name.endswith((".so", ".dylib", ".dll", ".metal"))
+    return folder == "llama_cpp" or folder.partition("/")[0].endswith(".dist-info")
+
+
+def environment(source: Path, work: Path) -> dict[str, str]:
+    """Variables to compile a source folder with: portable, small, and the same bytes wherever the folders are."""
+    # A setting of the caller for this very processor would undo everything.
+    kept = {name: value for name, value in os.environ.items() if name != "CPPFLAGS" and not name.startswith("SKBUILD_")}
+    # Of two that match, compilers take the later one. Headers of the tools are in `work` too.
+    maps = f"-ffile-prefix-map={work}=. -ffile-prefix-map={source}=."
+    flags = "" if sys.platform == "win32" else f"-g0 {maps}"
+    return kept | {
+        "HNSWLIB_NO_NATIVE": "1",
+        "CMAKE_ARGS": " ".join(f"-D{name}={value}" for name, value in GGML_OPTIONS.items()),
+        "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 2),
+        "CFLAGS": flags,
+        "CXXFLAGS": flags,
+        "LDFLAGS": "-Wl,-s" if sys.platform == "linux" else "",
+        "SOURCE_DATE_EPOCH": "315532800",  # 1980, the first year that a zip file knows
+        "PYTHONHASHSEED": "0",
+    }
+
+
+def digest_of_inputs(pins: Iterable[Pin], tools: str) -> str:
+    """Hash of everything that decides what comes out, but for the compiler's own libraries."""
+    parts = [*(pin.requirement for pin in pins), tools, sys.platform, platform.machine(), *platform.libc_ver()]
+    parts.append(platform.python_version())
+    parts += [_version_of(os.environ.get("CC", "cc")), _version_of(os.environ.get("CXX", "c++"))]
+    parts += [Path(__file__).with_name(name).read_text("utf-8") for name in SCRIPTS]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _version_of(compiler: str) -> str:
+    try:
+        return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""  # Windows, where the build finds its own; elsewhere the build says that there is none
+
+
+def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
+    """Build the wheels, unless they are there and made from the same.
+
+    Args:
+        out: Folder for the wheels and a record of what they were made from.
+        work: Folder for sources, tools and objects; may be deleted afterwards.
+        requirements: A compiled requirements file that names the two packages.
+        tools: The one that names what they are compiled with.
+
+    Returns:
+        The wheels, in the order of `PACKAGES`.
+
+    Raises:
+        BuildError: Something could not be fetched or compiled, or the outcome is not what it has to be.
+        EditError: The source is not the one that the changes to it are for.
+    """
+    out, work = out.absolute(), work.absolute()
+    pins = read_pins(requirements.read_text("utf-8"), PACKAGES)
+    inputs = digest_of_inputs(pins, tools.read_text("utf-8"))
+    if kept := _kept(out, inputs):
+        return kept
+    _need_compilers()
+    out.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    python = _tools(work / "tools", tools)
+    sources = _fetch(python, pins, work)
+    wheels = []
+    for pin in pins:
+        folder = _unpack(sources, pin, work)
+        raw = _compile(python, folder, work)
+        wheel = out / raw.name
+        rewrite_wheel(raw, wheel, is_wanted if pin.name == "llama-cpp-python" else lambda path: True)
+        if repeated := copies(wheel):
+            raise BuildError(f"{wheel.name} carries the same file more than once: {repeated[0]}.")
+        wheels.append(wheel)
+    record = {"inputs": inputs, "wheels": {wheel.name: _sha256(wheel) for wheel in wheels}}
+    (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return wheels
+
+
+def _kept(out: Path, inputs: str) -> list[Path]:
+    try:
+        record = json.loads((out / RECORD).read_text("utf-8"))
+        if record["inputs"] != inputs:
+            return []
+        wheels = [out / name for name in record["wheels"]]
+        return wheels if all(_sha256(wheel) == record["wheels"][wheel.name] for wheel in wheels) else []
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+
+
+def _need_compilers() -> None:
+    compilers = [os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")]
+    missing = [name for name in compilers if shutil.which(name.split()[0]) is None]
+    if missing and sys.platform != "win32":  # Windows' are found through its registry
+        raise BuildError(f"There is no {' and no '.join(missing)}. On Debian and Ubuntu: apt install g++ python3-dev")
+
+
+def _tools(folder: Path, tools: Path) -> Path:
+    """An environment with the tools to compile with, each with the hash that was locked."""
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not python.exists():
+        try:
+            venv.create(folder, with_pip=True, clear=True)
+        except (OSError, subprocess.CalledProcessError, ImportError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise BuildError(f"No environment could be made: {error}. On Debian: apt install python3-venv") from error
+    options = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    _pip(python, "install", [*options, "-r", str(tools)], "The tools to compile with could not be installed")
+    return python
+
+
+def _fetch(python: Path, pins: list[Pin], work: Path) -> Path:
+    sources = work / "sources"
+    file = work / "sources.txt"
+    file.write_text("".join(pin.requirement for pin in pins), encoding="utf-8")
+    # Not isolated: pip asks the build backend for metadata even when it only downloads, and shall ask the locked one.
+    options = ["--no-deps", "--require-hashes", "--no-build-isolation", "--no-binary", ":all:", "--dest", str(sources)]
+    _pip(python, "download", [*options, "-r", str(file)], "The sources could not be fetched")
+    return sources
+
+
+def _unpack(sources: Path, pin: Pin, work: Path) -> Path:
+    name = f"{pin.name.replace('-', '_')}-{pin.version}"
+    folder = work / "source" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(sources / f"{name}.tar.gz") as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(folder.parent, filter="data")
+        else:  # Python 3.11.0 to 3.11.3; the archive is known by its hash
+            archive.extractall(folder.parent)
+    if pin.name == "llama-cpp-python":
+        edit_source(folder)
+    return folder
+
+
+def _compile(python: Path, source: Path, work: Path) -> Path:
+    target = work / "raw" / source.name
+    shutil.rmtree(target, ignore_errors=True)
+    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(target)]
+    if (source / "CMakeLists.txt").exists():
+        # Inside the source folder, so that one path is all that has to be kept out of the binaries.
+        options += ["--config-settings", f"build-dir={source / 'build'}"]
+    _pip(python, "wheel", [*options, str(source)], f"{source.name} could not be compiled", environment(source, work))
+    wheels = list(target.glob("*.whl"))
+    if len(wheels) != 1:
+        raise BuildError(f"{source.name} gave {len(wheels)} wheels instead of one.")
+    return wheels[0]
+
+
+def _pip(python: Path, command: str, options: list[str], failure: str, variables: dict[str, str] | None = None) -> None:
+    variables = dict(variables or os.environ)
+    variables["PATH"] = f"{python.parent}{os.pathsep}{variables.get('PATH', '')}"  # cmake and ninja are in there
+    arguments = [str(python), "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input", *options]
+    done = subprocess.run(
+        arguments, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        # The compiler's message stands before pip's own, of which the last lines are.
+        raise BuildError(f"{failure}:\n{(done.stdout + done.stderr)[-6000:].strip()}")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "dist/native", help="folder for the wheels")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/native", help="folder for sources and objects")
+    parser.add_argument("--requirements", type=Path, default=ROOT / "requirements/tui.txt", help="versions and hashes")
+    parser.add_argument("--tools", type=Path, default=ROOT / "requirements/native.txt", help="what to compile with")
+    given = parser.parse_args(arguments)
+    try:
+        wheels = build(given.out, given.work, given.requirements, given.tools)
+    except (BuildError, EditError) as error:
+        print(f"native_wheels: {error}", file=sys.stderr)
+        return 1
+    for wheel in wheels:
+        print(f"{_sha256(wheel)}  {wheel}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

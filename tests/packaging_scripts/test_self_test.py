@@ -1,0 +1,364 @@
+"""The self-test catches what it is for: each fault of a program is told, with what was run and what to look at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.packaging_scripts.loading import load
+
+self_test = load("self_test")
+no_network, steps_find, steps_keep = self_test.no_network, self_test.steps_find, self_test.steps_keep
+StepError, NotShownError = self_test.StepError, self_test.NotShownError
+
+HANDBOOK = "Prices.\nA night costs 24 euros for members."
+HIT = {
+    "rank": 1, "chunk_id": 1, "page": None, "heading": None, "start": 8, "end": 40,
+    "document": {"id": 7, "path": "/d/handbook.md", "title": ""}, "text": HANDBOOK[8:40], "scores": {},
+}  # fmt: skip
+
+
+def fake(folder: Path, body: str) -> Path:
+    """A shell script in the program's place; in an empty environment only the shell's own commands can be used."""
+    path = folder / "edgerag"
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def session_of(tmp_path: Path) -> Callable[..., Any]:
+    """Makes a session with a fake program; the network is not taken away, so that it works anywhere."""
+
+    def make(body: str, **changes: object) -> Any:
+        work = tmp_path / "work"
+        work.mkdir()
+        for name in ("home", "tmp", "nothing", "documents"):
+            (work / name).mkdir()
+        place = self_test.Place(executable=fake(tmp_path, body), work=work, without_network=False)
+        session = self_test.Session(place.changed(**changes), work / "documents", (), timeout_s=20)
+        session.facts["bundle_before"] = {}
+        return session
+
+    return make
+
+
+def printing(value: object, *, schema_version: int = 1) -> str:
+    text = json.dumps({"schema_version": schema_version, **value} if isinstance(value, dict) else value)
+    return f"echo '{text}'"
+
+
+def needs_namespaces() -> None:
+    try:
+        no_network.check(no_network.unshare_command(needs_mounts=False, needs_user=False))
+    except no_network.NamespaceError as reason:
+        pytest.skip(str(reason))
+
+
+def failure(step: Callable[[Any], str], session: Any) -> tuple[str, str]:
+    """The message of the step that must fail, and the details below it."""
+    with pytest.raises(StepError) as caught:
+        step(session)
+    return str(caught.value), "\n".join(caught.value.ran.told()) if caught.value.ran else ""
+
+
+def test_a_program_that_says_its_version_passes(session_of: Callable[..., Any]) -> None:
+    assert steps_keep.version(session_of("echo 'edgerag, version 0.1.0'")).startswith("edgerag, version 0.1.0, ")
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "detail"),
+    [
+        ("echo 'Python 3.11.2'", "--version printed 'Python 3.11.2'", "stdout: Python 3.11.2"),
+        ("exit 3", "exit code 3", "ended: exit code 3"),
+        (
+            "kill -ILL $$",
+            "killed by SIGILL (illegal instruction: compiled for a newer processor than this one)",
+            "look at: illegal instruction",
+        ),
+        ("kill -SEGV $$", "killed by SIGSEGV (segmentation fault)", "look at: segmentation fault"),
+        (
+            "echo 'edgerag, version 0.1.0'; echo 'Traceback (most recent call last):' >&2",
+            "a traceback instead of an error message",
+            "stderr: Traceback",
+        ),
+        (
+            "echo 'edgerag, version 0.1.0'; echo '[W:onnxruntime] no such device' >&2",
+            "something on stderr where nothing belongs: [W:onnxruntime] no such device",
+            "stderr: [W:onnxruntime]",
+        ),
+        (
+            'echo "ModuleNotFoundError: No module named \'numpy.ma\'" >&2; exit 1',
+            "exit code 1",
+            "look at: the bundle lacks the Python module numpy.ma",
+        ),
+        (
+            "echo 'edgerag: error while loading shared libraries: libz.so.1: cannot open' >&2; exit 127",
+            "exit code 127",
+            "look at: the bundle lacks libz.so.1",
+        ),
+    ],
+    ids=["other-output", "exit-code", "illegal", "segfault", "traceback", "warning", "module", "library"],
+)  # fmt: skip
+def test_a_program_that_does_not_start_well_is_told(
+    session_of: Callable[..., Any], body: str, message: str, detail: str
+) -> None:
+    told, details = failure(steps_keep.version, session_of(body))
+    assert told.removesuffix(" instead of exit code 0") == message
+    assert detail in details
+    assert "/edgerag --version" in details
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_started(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    session = session_of(f"/bin/sleep 600 & echo $! > {tmp_path}/pid; wait")
+    session.timeout_s = 1.0
+    told, _ = failure(steps_keep.version, session)
+    assert told == "stopped after 1 s, the time limit instead of exit code 0"
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    deadline = time.monotonic() + 10
+    # Killed, it may wait a moment for whoever inherits it (Z).
+    while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        ("echo 'not json'", "stdout is not one JSON object"),
+        ("echo '{\"schema_version\": 1}'; echo '{}'", "stdout is not one JSON object"),
+        ("echo '[1]'", "stdout is JSON, but no object"),
+        (printing({"findings": []}, schema_version=2), "schema_version is 2 instead of 1"),
+        (printing({"found": []}), "the JSON lacks findings"),
+        (
+            printing({"findings": [{"name": "embedder", "verdict": "problem", "text": "hash differs"}]}),
+            "doctor finds: embedder: hash differs",
+        ),
+    ],
+    ids=["no-json", "two-objects", "list", "version", "missing-key", "problem"],
+)
+def test_wrong_json_is_told(session_of: Callable[..., Any], printed: str, message: str) -> None:
+    assert failure(steps_keep.doctor, session_of(printed))[0].startswith(message)
+
+
+def fake_search(hit: dict[str, object]) -> str:
+    found = {"query": "", "hits": [hit], "degraded": [], "timings_ms": {}}
+    text = {"document": {}, "text": HANDBOOK, "pages": [], "headings": [], "warnings": []}
+    return f'case "$2" in search) {printing(found)} ;; get) {printing(text)} ;; esac'.replace("\\n", "\\\\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({}, ""),
+        ({"start": 7}, "text[7:40] of /d/handbook.md is '\\nA night"),
+        ({"page": 3}, "handbook.md: page 3 instead of None"),
+        ({"text": "A night is free."}, "handbook.md: the hit does not say"),
+        ({"document": {"id": 7, "path": "/d/other.md", "title": ""}}, "handbook.md: /d/other.md was found instead"),
+    ],
+    ids=["right", "offset", "page", "text", "document"],
+)
+def test_a_hit_at_the_wrong_place_is_told(
+    session_of: Callable[..., Any], changed: dict[str, object], message: str
+) -> None:
+    session = session_of(fake_search({**HIT, **changed}))
+    sample = load("sample_folder").Sample
+    session.samples = (sample("handbook.md", "markdown", b"", "What does a night cost?", "costs 24 euros"),)
+    if not message:
+        assert steps_find.formats(session) == "1 formats in 1 files: markdown"
+    else:
+        assert failure(steps_find.formats, session)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, ""),
+        ({"citations": []}, "an answer without a citation"),
+        ({"sentences": [{"text": "x", "supported": True, "markers": [2]}]}, "a marker without citation: [2]"),
+        ({"sentences": [{"text": "x", "supported": True, "markers": []}]}, "a supported sentence without a marker"),
+        ({"abstained": True}, "abstained"),
+    ],
+    ids=["right", "none", "marker", "unmarked", "abstained"],
+)
+def test_an_answer_that_is_not_cited_exactly_is_told(
+    session_of: Callable[..., Any], change: dict[str, object], message: str
+) -> None:
+    session = session_of("exit 0")
+    session.facts["texts"] = {7: {"text": HANDBOOK}}
+    cited = {"marker": 1, "start": 8, "end": 40, "quote": HANDBOOK[8:40], "document": HIT["document"]}
+    answer: dict[str, Any] = {
+        "abstained": False, "answer": "x", "citations": [cited],
+        "sentences": [{"text": "x", "supported": True, "markers": [1]}],
+    }  # fmt: skip
+    if not message:
+        assert steps_find.expect_cited(session, answer) == 1
+    else:
+        with pytest.raises(StepError, match=message.replace("[", r"\[")):
+            steps_find.expect_cited(session, answer | change)
+
+
+def test_the_program_gets_an_empty_environment(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    session = session_of("exit 0")
+    program = tmp_path / "edgerag"
+    program.write_text(f"#!{sys.executable} -I\nimport os, json; print(json.dumps(dict(os.environ)))\n")
+    seen = json.loads(session.run("--version").stdout)
+    # Python itself sets the last one in the C locale.
+    assert set(seen) - {"LC_CTYPE"} == {"HOME", "PATH"}
+    assert list(Path(seen["PATH"]).iterdir()) == []
+    assert list(Path(seen["HOME"]).iterdir()) == []
+
+
+def test_what_is_written_elsewhere_in_the_home_is_told(session_of: Callable[..., Any]) -> None:
+    session = session_of('echo x > "$HOME/.cache-of-something"')
+    session.run()
+    assert failure(steps_keep.left_behind, session)[0] == "written into the home: .cache-of-something"
+
+
+def test_in_the_namespace_there_is_no_network_and_nothing_can_be_reached(session_of: Callable[..., Any]) -> None:
+    needs_namespaces()
+    session = session_of('while read -r line; do echo "$line"; done < /proc/net/dev', without_network=True)
+    interfaces = [line.split(":")[0] for line in session.run().text.splitlines()[2:]]
+    assert interfaces in ([], ["lo"])
+
+
+def test_a_loopback_that_is_up_is_no_proof() -> None:
+    with pytest.raises(no_network.NamespaceError, match=r"has network interfaces|loopback is up|something answered"):
+        no_network.check(["/usr/bin/env"])
+
+
+def test_a_system_without_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
+    refusing = tmp_path / "unshare"
+    refusing.write_text("#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2; exit 1\n")
+    refusing.chmod(0o755)
+    with pytest.raises(
+        no_network.NamespaceError, match=r"Operation not permitted\). Run as root; .*--network-namespace"
+    ):
+        no_network.check([str(refusing)])
+
+
+OPENS_A_SOCKET = (
+    f"#!{sys.executable} -I\nimport socket, sys, subprocess\n"
+    "if sys.argv[-1] != 'child': sys.exit(subprocess.call([*sys.orig_argv[:3], 'child']))\n"
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()\n"
+)
+
+
+def test_a_socket_of_a_child_process_is_counted(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    session = session_of("exit 0")
+    try:
+        no_network.strace_command(tmp_path / "trace")
+    except no_network.NamespaceError as reason:
+        pytest.skip(str(reason))
+    (tmp_path / "edgerag").write_text(OPENS_A_SOCKET)
+    told, _ = failure(steps_keep.sockets, session)
+    assert told.startswith("add opened 1 Internet sockets: ('")
+
+
+TRACE = """\
+10 openat(AT_FDCWD, "/lib/libselinux.so.1", O_RDONLY|O_CLOEXEC) = 3
+10 execve("/media/edgerag", ["/media/edgerag", "add"], 0x7ffd /* 2 vars */) = 0
+10 openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3
+10 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libz.so.1", O_RDONLY|O_CLOEXEC) = 3
+10 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY|O_CLOEXEC) = 3
+10 openat(AT_FDCWD, "/media/_internal/python3.11/lib-dynload/../../libffi.so.8", O_RDONLY|O_CLOEXEC) = 3
+11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libstdc++.so.6", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)
+11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libffi.so.8", O_RDONLY|O_CLOEXEC <unfinished ...>
+11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libffi.so.8", O_RDONLY|O_CLOEXEC) = 3
+11 socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0) = 3
+11 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 4
+"""
+
+
+def test_a_library_of_this_system_is_seen_in_a_trace(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "trace").write_text(TRACE)
+    traced = no_network.read_trace(tmp_path / "trace", "/media/edgerag")
+    assert traced.families == ("AF_UNIX", "AF_INET6")
+    assert traced.internet == (TRACE.splitlines()[-1],)
+    session = session_of("exit 0")
+    assert steps_keep.foreign_libraries(session, traced.libraries) == []
+    (tmp_path / "_internal").mkdir()
+    session.place = session.place.changed(root=tmp_path / "root")
+    assert steps_keep.foreign_libraries(session, traced.libraries) == ["/lib/x86_64-linux-gnu/libffi.so.8"]
+
+
+def test_without_strace_the_sockets_are_not_shown_rather_than_passed(
+    session_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of("exit 0")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(NotShownError, match="strace is not installed"):
+        steps_keep.sockets(session)
+
+
+def test_after_a_failed_add_only_what_needs_no_library_is_tried(session_of: Callable[..., Any]) -> None:
+    def fails(session: Any) -> str:
+        raise StepError("broken")
+
+    session = session_of("exit 0")
+    steps = [("version", lambda session: "fine"), ("add", fails), ("get", fails), ("models list", lambda session: "x")]
+    outcomes = self_test.run_steps(session, steps, lambda outcome: None)
+    assert [(outcome.name, outcome.verdict) for outcome in outcomes] == [
+        ("version", "ok"), ("add", "FAILED"), ("get", "skipped"), ("models list", "ok"),
+    ]  # fmt: skip
+
+
+def test_output_of_an_unforeseen_shape_fails_its_step_only(session_of: Callable[..., Any]) -> None:
+    session = session_of(printing({"findings": [{"nom": "x"}]}))
+    (outcome,) = self_test.run_steps(session, [("doctor", steps_keep.doctor)], lambda outcome: None)
+    assert (outcome.verdict, outcome.told) == ("FAILED", "unexpected output (KeyError: 'verdict')")
+    assert any("/edgerag --json doctor" in line for line in outcome.details)
+
+
+def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = Path(self_test.__file__)
+    return subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=300)
+
+
+def test_the_report_is_one_json_object_and_the_exit_code_tells(tmp_path: Path) -> None:
+    program = fake(tmp_path, "kill -ILL $$")
+    result = run_script(str(program), "--quick", "--json", "--network-namespace", "off")
+    assert result.returncode == 1
+    report = json.loads(result.stdout)
+    assert (report["passed"], report["network"]) == (False, "not taken away")
+    assert report["counts"] == {"ok": 0, "FAILED": 1, "skipped": 1, "not shown": 0}
+    assert "SIGILL" in report["outcomes"][0]["told"]
+    assert "FAILED  version" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no/such/file"], "self_test: no/such/file does not exist."),
+        ([__file__], "is not an executable file."),
+        (["x", "--conditions", "vacuum"], "there is no condition 'vacuum'"),
+        (["/bin/sh", "--cpu", "PDP-11"], "self_test: "),
+    ],
+    ids=["missing", "not-executable", "condition", "cpu"],
+)
+def test_what_cannot_be_tried_ends_with_exit_code_2(arguments: list[str], message: str) -> None:
+    result = run_script(*arguments, "--quick", "--network-namespace", "off")
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+@pytest.mark.models
+def test_the_program_of_this_environment_passes_the_short_form(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("edgerag")
+    if not program.exists():
+        pytest.skip("edgerag is not installed in this environment")
+    try:
+        no_network.check(no_network.unshare_command(needs_mounts=False, needs_user=False))
+        network = "required"
+    except no_network.NamespaceError:
+        network = "off"
+    result = run_script(str(program), "--quick", "--network-namespace", network)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "passed: 2 ok" in result.stdout
