@@ -44,12 +44,15 @@ def snippet(text: str, query: str, *, length: int = SNIPPET_CHARS) -> str:
     if len(line) <= length:
         return line
     words = {word.lower() for word in _WORD.findall(query) if len(word) > 2 or not word.isascii()}
-    places = [match.start() for word in words for match in re.finditer(re.escape(word), line.lower())]
+    places = sorted(match.start() for word in words for match in re.finditer(re.escape(word), line.lower()))
     best = max(places, key=lambda start: sum(start <= other < start + length for other in places), default=0)
     start = max(0, min(best - length // 6, len(line) - length))
     if start > 0:
         start = line.find(" ", start, start + 20) + 1 or start
     end = start + length
+    if end < len(line):
+        space = line.rfind(" ", max(start, end - 20), end + 1)
+        end = space if space > start else end
     return ("… " if start else "") + line[start:end].strip() + (" …" if end < len(line) else "")
 
 

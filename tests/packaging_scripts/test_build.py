@@ -81,6 +81,10 @@ def test_the_name_says_version_system_and_processor(
     assert build_facts.bundle_name("1.0", variant) == name
 
 
+def test_a_bundle_with_a_model_is_told_from_one_without() -> None:
+    assert build_facts.bundle_name("1.0", "llm", "tiny.Q4_0").endswith("-llm-tiny.Q4_0")
+
+
 def test_missing_programs_are_named_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_facts, "MODULES", {"json": "json"})
     monkeypatch.setattr(platform, "system", lambda: "Linux")

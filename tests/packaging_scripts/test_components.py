@@ -116,6 +116,19 @@ def test_the_bill_of_materials_is_cyclonedx_and_the_same_every_time() -> None:
     assert text["dependencies"][0] == {"ref": "pkg:pypi/edgerag@1.0", "dependsOn": references}
 
 
+@pytest.mark.parametrize(
+    ("words", "entry"),
+    [
+        ("apache-2.0", {"license": {"id": "Apache-2.0"}}),
+        ("gemma", {"license": {"name": "gemma"}}),
+        ("MPL-2.0 AND MIT", {"expression": "MPL-2.0 AND MIT"}),
+    ],
+)
+def test_only_what_spdx_knows_is_given_as_its_identifier(words: str, entry: dict[str, object]) -> None:
+    model = Component("model", "1", "machine-learning-model", words, "pkg:generic/model@1", ())
+    assert sbom.make_sbom(model, [], {}, mtime=0, properties={})["metadata"]["component"]["licenses"] == [entry]
+
+
 def test_the_readme_lists_what_is_bundled_and_what_is_needed() -> None:
     main = Component("edgerag", "1.0", "application", "Apache-2.0", "pkg:pypi/edgerag@1.0", ())
     numpy = Component("numpy", "2.0", "library", "BSD-3-Clause", "pkg:pypi/numpy@2.0", ())

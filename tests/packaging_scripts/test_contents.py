@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -127,22 +125,3 @@ def test_the_safe_sqlite_stands_in_for_pythons() -> None:
     assert "__version__ = '0.3.36'" in texts["llama_cpp"]
     assert "llama_cpp" not in contents.replaced_modules("core", "")
     assert "_sqlite3" in contents.excluded_modules("core")
-
-
-def bundle() -> Path:
-    named = os.environ.get("EDGERAG_BUNDLE", "")
-    if not named:
-        pytest.skip("EDGERAG_BUNDLE names no folder of a bundle: `make bundle` makes one in dist/")
-    return Path(named)
-
-
-def test_a_built_bundle_holds_nothing_forbidden_and_no_link() -> None:
-    folder = bundle()
-    pytest.importorskip("PyInstaller")
-    modules = load("compare").frozen_modules(folder / "edgerag")
-    variant = "llm" if folder.name.endswith("-llm") else "core"
-    assert contents.forbidden_in(modules, variant) == []
-    assert {"edgerag.cli.root", "edgerag_tui.cli", "edgerag.ingest.parse_worker"} <= set(modules)
-    assert [path for path in folder.rglob("*") if path.is_symlink()] == []
-    words = json.loads((folder / "sbom.cdx.json").read_text(encoding="utf-8"))
-    assert "torch" not in {component["name"] for component in words["components"]}

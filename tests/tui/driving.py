@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from textual import events
 from textual.message import Message
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from edgerag.config import Settings
 from edgerag.datatypes import PromptPart, Sampling
@@ -27,6 +28,7 @@ from edgerag_tui.preferences import Preferences
 from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.session import Session
 from edgerag_tui.vitals import Vitals
+from edgerag_tui.widgets.status_line import StatusLine
 from tests.fakes import FakeEmbedder, FakeGenerator, FakeReranker
 from tests.tui.screenshots import tidied
 
@@ -194,6 +196,11 @@ async def on_screen(folder: Path, key: str, kind: type[Shown], **how: Any) -> As
         yield driver, screen
 
 
+def line_of(driver: Driver) -> str:
+    """What the status line says."""
+    return str(driver.app.screen.query_one(StatusLine).query_one(Static).visual)
+
+
 def drive(work: Coroutine[Any, Any, None]) -> None:
     """Run a test's coroutine."""
     asyncio.run(work)
@@ -217,9 +224,9 @@ def check_picture(driver: Driver, name: str) -> None:
 
 def _stable(svg: str) -> str:
     """Without what differs from run to run (times, identifiers that are hashes of the whole), and half as long."""
-    svg = tidied(svg)
     svg = re.sub(r"\d+\.\d(&#160;|秒| )(?=s|秒|&#160;s|&#160;秒)", r"0.0\1", svg)
     svg = re.sub(r"\d{4}-\d\d-\d\d&#160;\d\d:\d\d", "2026-01-01&#160;00:00", svg)
+    svg = tidied(svg)
     svg = re.sub(r"<clipPath.*?</clipPath>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (clip-path|shape-rendering)="[^"]*"', "", svg)
     svg = svg.replace("<style>", "<style>rect { shape-rendering: crispEdges; }", 1)

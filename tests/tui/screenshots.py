@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -65,18 +65,44 @@ class Camera:
 def tidied(svg: str) -> str:
     """A picture in which wide characters take two cells, with fonts that need no network.
 
-    rich 15 gives each run of text the width of its characters' number, not of their cells.
+    rich 15 gives each run of text the width of its characters' number, not of their cells. A viewer spreads a run's
+    width over all its characters, so that what stands beside wide ones would move: they become runs of their own, in
+    which each has its place.
     """
 
     def widened(match: re.Match[str]) -> str:
-        head, length, tail, text = match.groups()
+        head, x, middle, length, tail, text = match.groups()
         plain = html.unescape(text)
-        return f'{head}textLength="{float(length) / len(plain) * cell_len(plain):.1f}"{tail}>{text}</text>'
+        cell = float(length) / len(plain)
+        if cell_len(plain) == len(plain):
+            return f'{head}x="{x}"{middle}textLength="{float(length):.1f}"{tail}>{text}</text>'
+        place, runs = float(x), ""
+        for run in _runs(plain):
+            width = cell * cell_len(run)
+            if not run.isspace():
+                shown = html.escape(run).replace("\N{NO-BREAK SPACE}", "&#160;")
+                is_wide = cell_len(run) == 2 * len(run) and max(run) <= "\uffff"
+                xs = " ".join(f"{place + 2 * cell * number:.1f}" for number in range(len(run)))
+                at = f'x="{xs}"{middle}' if is_wide else f'x="{place:.1f}"{middle}textLength="{width:.1f}"'
+                runs += f"{head}{at}{tail}>{shown}</text>"
+            place += width
+        return runs
 
-    svg = re.sub(r'(<text [^>]*?)textLength="([0-9.]+)"([^>]*)>([^<]+)</text>', widened, svg)
+    svg = re.sub(r'(<text [^>]*?)x="([0-9.]+)"([^>]*?)textLength="([0-9.]+)"([^>]*)>([^<]+)</text>', widened, svg)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font-family: Fira Code, monospace", f"font-family: {FONTS}", svg)
     return re.sub(r"terminal-\d+", "t", svg)
+
+
+def _runs(text: str) -> Iterator[str]:
+    """Wide characters and others in turn; what has no width belongs to what it follows."""
+    run = ""
+    for character in text:
+        if run and cell_len(character) and (cell_len(character) > 1) != (cell_len(run[0]) > 1):
+            yield run
+            run = ""
+        run += character
+    yield run
 
 
 async def english(camera: Camera) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from edgerag.answers import Citation
 from edgerag.datatypes import Chunk, Document, Passage, Scores
-from edgerag_tui.evidence import evidence_items
+from edgerag_tui.evidence import evidence_items, readable_text
 
 
 def passage(text: str, heading: str | None, format: str = "markdown") -> Passage:
@@ -28,6 +28,7 @@ def cited(found: Passage, quote: str) -> Citation:
         ("In winter\n\nIt is closed.", "Hut > In winter", "docx", "It is closed."),
         ("Open.\n\n## In winter\n\nClosed.", "Hut", "markdown", "Open.\n\n§ In winter\n\nClosed."),
         ("## In winter\n\nClosed.", "Hut", "markdown", "§ In winter\n\nClosed."),
+        ("开放。\n\n## 冬季\n关闭。", "山屋", "markdown", "开放。\n\n§ 冬季\n\n关闭。"),
         ("# a comment\nx = 1", None, "text", "# a comment\nx = 1"),
         ("# Hut", "Hut", "markdown", "§ Hut"),
         ("In winter it is closed.", "In winter", "markdown", "In winter it is closed."),
@@ -36,6 +37,7 @@ def cited(found: Passage, quote: str) -> Citation:
 def test_a_heading_is_not_repeated_in_the_text(text: str, heading: str | None, format: str, shown: str) -> None:
     found = passage(text, heading, format)
     assert evidence_items([found], [])[0].context == shown
+    assert readable_text(found.chunk, found.document) == shown
 
 
 def test_the_quote_is_found_behind_headings_that_were_left_out() -> None:

@@ -104,6 +104,27 @@ def test_a_highlight_on_one_line_marks_the_same_words(text: str, start: int, len
     assert marked.translate(as_text) == wanted.translate(as_text)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("海平面相平。\n降水量很大。", "海平面相平。降水量很大。"),
+        ("海平面相平。\n\n降水量很大。", "海平面相平。降水量很大。"),
+        ("降水\n量很大", "降水量很大"),
+        ("降水量\n\n很大。", "降水量 很大。"),
+        ("名 字", "名 字"),
+        ("降水\nrain", "降水 rain"),
+        ("비가\n온다", "비가 온다"),
+        ("rain\r\n\t snow", "rain snow"),
+    ],
+    ids=["lines", "paragraphs", "broken line", "heading", "space", "latin", "korean", "english"],
+)
+def test_lines_of_chinese_are_joined_without_a_space(text: str, shown: str) -> None:
+    assert safe.line(text) == shown
+    content = safe.highlighted_line(text, [(len(text) - 2, len(text))], "bold")
+    assert content.plain == shown
+    assert [content.plain[span.start : span.end] for span in content.spans] == [text[-2:]]
+
+
 def test_joiners_that_languages_and_emoji_need_stay() -> None:
     # The heart as text: terminals do not agree on how wide its picture is.
     assert safe.plain("👩‍👧 می‌خواهم ❤\ufe0f") == "👩‍👧 می‌خواهم ❤\ufe0e"

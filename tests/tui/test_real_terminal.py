@@ -145,7 +145,7 @@ def test_a_person_adds_a_folder_asks_reads_the_source_and_asks_again(terminal: T
     terminal.wait_for("› What does a night cost?", "[1] handbook.md", "offline: 0 sockets", absent="writing")
 
     terminal.press("1")
-    terminal.wait_for("[4 Document]", "handbook.md", "A night")
+    terminal.wait_for("[F4 Document]", "handbook.md", "A night")
     terminal.press("Escape")
     terminal.wait_for("[F2 Ask]", "› What does a night cost?")
 

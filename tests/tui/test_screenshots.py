@@ -16,10 +16,13 @@ def test_wide_characters_take_two_cells_and_nothing_is_fetched() -> None:
     svg = (
         "<style>@font-face { font-family: 'F'; src: url('https://example.org/f.woff'); } .t { font-family: Fira Code, "
         'monospace }</style><text class="terminal-77-r1" x="0" textLength="24.4" clip-path="c">文库</text>'
+        '<text class="terminal-77-r1" x="0" textLength="61.0" clip-path="c">&#160;文&#160;3&amp;</text>'
         '<text class="terminal-77-r1" x="48.8" textLength="24.4" clip-path="c">ab</text>'
     )
     tidy = tidied(svg)
-    assert re.findall(r'textLength="([0-9.]+)"', tidy) == ["48.8", "24.4"]
+    assert re.findall(r'textLength="([0-9.]+)"', tidy) == ["36.6", "24.4"]
+    assert re.findall(r' x="([0-9. ]+)"', tidy) == ["0.0 24.4", "12.2", "36.6", "48.8"]
+    assert ">&#160;3&amp;<" in tidy
     assert "https" not in tidy
     assert "Fira" not in tidy
 

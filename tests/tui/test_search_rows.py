@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from rich.cells import cell_len
 
 from edgerag.datatypes import Chunk, Document, DocumentFilter, Passage, Scores
 from edgerag_tui.screens.search_request import SearchFilter, SearchRequest
 from edgerag_tui.screens.search_rows import ResultRow, arrange
 from edgerag_tui.term_marks import marked_terms, term_spans
+from edgerag_tui.widgets.result_list import row_content
 
 
 def passage(number: int) -> Passage:
     document = Document(number, f"/notes/{number}.md", str(number), "text", "0" * 64, 10, 1)
     return Passage(1, document, Chunk(number, number, 0, "text", 0, 4, None, None), Scores(1, 1, 1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "num_lines", "expected"),
+    [
+        ("The mud of every harbour and of every river", 1, ["… mud of every …"]),
+        ("The mud of every harbour and of every river", 2, ["The mud of every", "harbour and of …"]),
+        ("The mud.", 2, ["The mud.", ""]),
+        ("每座港口和每条河流里的淤泥都要清走", 1, ["每座港口和每条河流 …"]),
+    ],
+    ids=["one line", "two lines", "short", "chinese"],
+)
+def test_a_row_says_that_its_text_goes_on(text: str, num_lines: int, expected: list[str]) -> None:
+    found = passage(1)
+    row = ResultRow(replace(found, chunk=replace(found.chunk, text=text)), 1)
+    lines = row_content(row, "mud", (), 24, num_lines).plain.split("\n")
+    assert [line.removeprefix("    ") for line in lines[1:]] == expected
+    assert all(cell_len(line) <= 24 for line in lines)
 
 
 def arranged(before: list[int], after: list[int], cursor: int | None) -> list[tuple[int, int | None]]:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.content import Content
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 
 from edgerag.datatypes import SearchStage
 from edgerag.errors import ModelError
@@ -19,54 +18,9 @@ from edgerag_tui import messages
 from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.screens.search import SearchScreen
 from edgerag_tui.screens.search_filter import SearchFilterScreen
-from edgerag_tui.screens.search_request import SearchFilter
-from edgerag_tui.widgets.hit_preview import HitPreview
 from edgerag_tui.widgets.result_list import ResultList
-from tests.tui.driving import HARBOUR, Driver, check_picture, drive, running
-
-NOTES = {
-    "harbour.md": HARBOUR,
-    "dredging.md": "# Dredging\n\nDredging, dredging, dredging: the mud of every harbour.\n",
-    "market.txt": "The fish market of Varn opens at dawn, beside the harbour.\n",
-}
-
-
-async def search(driver: Driver, query: str, *, done: bool = True) -> SearchScreen:
-    """Open the screen and type a query, then wait for the last stage."""
-    await driver.press("f3")
-    screen = driver.app.screen
-    assert isinstance(screen, SearchScreen)
-    await driver.type(query)
-    if done:
-        await finished(driver, screen, query)
-    return screen
-
-
-async def finished(driver: Driver, screen: SearchScreen, query: str) -> None:
-    await driver.until(lambda: screen.request.query == query and screen.done_stages == screen.request.stages)
-
-
-def names(screen: SearchScreen) -> list[str]:
-    return [Path(row.passage.document.path).name for row in screen.query_one(ResultList).rows]
-
-
-def text_of(screen: SearchScreen, selector: str) -> str:
-    return str(screen.query_one(selector, Static).visual)
-
-
-def preview(screen: SearchScreen) -> Content:
-    content = screen.query_one(HitPreview).query_one(Static).visual
-    assert isinstance(content, Content)
-    return content
-
-
-def marked(screen: SearchScreen) -> list[str]:
-    content = preview(screen)
-    return [content.plain[span.start : span.end] for span in content.spans if span.style == "bold underline"]
-
-
-def stages_of(screen: SearchScreen) -> str:
-    return Content.from_markup(screen.query_one("#query", Input).border_subtitle or "").plain
+from tests.tui.driving import check_picture, drive, running
+from tests.tui.searching import NOTES, finished, marked, names, preview, search, stages_of, text_of
 
 
 def test_results_come_while_one_types_words_first_then_meaning_then_the_reranker(tmp_path: Path) -> None:
@@ -266,55 +220,6 @@ def test_mode_and_reranker_are_switched_while_one_types(tmp_path: Path) -> None:
     drive(work())
 
 
-def test_a_filter_leaves_documents_of_one_format_and_says_how_many_there_are(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with running(tmp_path, documents=NOTES) as driver:
-            screen = await search(driver, "harbour")
-            await driver.press("alt+f")
-            await driver.until(lambda: isinstance(driver.app.screen, SearchFilterScreen))
-            listed = [(each.format, Path(each.source).name, each.num_documents) for each in filters_of(driver)]
-            assert listed == [("", "", 3), ("markdown", "", 2), ("text", "", 1), ("", "documents", 3)]
-            await driver.press("down", "down", "enter")
-            await finished(driver, screen, "harbour")
-            assert screen.request.filter.format == "text"
-            assert names(screen) == ["market.txt"]
-            assert str(screen.query_one(ResultList).border_subtitle) == "1 in 1 document"
-            assert "only text" in text_of(screen, "#search-state")
-
-    drive(work())
-
-
-def test_a_path_or_a_pattern_is_typed_and_one_that_fits_nothing_is_named(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with running(tmp_path, documents=NOTES) as driver:
-            screen = await search(driver, "harbour")
-
-            async def choose(path: str) -> None:
-                await driver.press("alt+f")
-                await driver.until(lambda: isinstance(driver.app.screen, SearchFilterScreen))
-                await driver.press("slash", "ctrl+u")
-                driver.app.screen.query_one(Input).value = path
-                await driver.press("enter")
-
-            await choose("*.md")
-            await finished(driver, screen, "harbour")
-            assert sorted(names(screen)) == ["dredging.md", "harbour.md"]
-            assert str(screen.query_one(ResultList).border_subtitle) == "2 in 2 documents"
-            assert "in *.md" in text_of(screen, "#search-state")
-            await choose("nowhere")
-            await driver.until(lambda: screen.problem)
-            assert "The library has no document in nowhere." in text_of(screen, "#search-problem")
-            await choose("")
-            await finished(driver, screen, "harbour")
-            assert len(names(screen)) == 3
-
-    drive(work())
-
-
-def filters_of(driver: Driver) -> list[SearchFilter]:
-    return driver.of(messages.FiltersListed)[-1].filters
-
-
 def test_preview_marks_the_words_of_the_query(tmp_path: Path) -> None:
     async def work() -> None:
         async with running(tmp_path, documents=NOTES) as driver:
@@ -352,6 +257,27 @@ def test_a_stage_that_fails_is_named_and_the_rest_stays(tmp_path: Path) -> None:
             assert names(screen) == ["market.txt"]
             assert text_of(screen, "#search-problem") == "! The embedding model is missing. Run `edgerag doctor`."
             assert stages_of(screen) == "✓ words  – meaning  – reranker"
+
+    drive(work())
+
+
+def test_an_empty_library_is_said_to_be_empty_and_where_to_fill_it(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents={}) as driver:
+            screen = await search(driver, "dawn")
+            shown = str(screen.query_one("#results", OptionList).get_option_at_index(0).prompt)
+            assert shown.startswith("This library is empty") and "F6" in shown
+
+    drive(work())
+
+
+def test_a_heading_is_not_said_twice(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "Ada")
+            row = str(screen.query_one("#results", OptionList).get_option_at_index(0).prompt)
+            assert row.count("Harbour") == 1 and "#" not in row
+            assert preview(screen).plain.count("Harbour") == 1 and "#" not in preview(screen).plain
 
     drive(work())
 
@@ -409,6 +335,3 @@ def test_search_looks_as_it_did(
 
     monkeypatch.chdir(tmp_path)
     drive(work())
-
-
-# --- the parts ------------------------------------------------------------------------------------

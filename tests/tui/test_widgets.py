@@ -19,6 +19,7 @@ from edgerag_tui.screens.models_content import head_content, row_content
 from edgerag_tui.screens.settings_content import head_content as settings_head
 from edgerag_tui.screens.settings_content import row_content as setting_line
 from edgerag_tui.settings_work import SettingRow
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.status import Status
 from edgerag_tui.widgets.key_bar import KeyBar
 from edgerag_tui.widgets.marked_list import MarkedList
@@ -129,3 +130,14 @@ def test_an_empty_library_offers_no_keys_that_do_nothing(tmp_path: Path) -> None
 def text_of(app: App[Any], selector: str) -> str:
     app.screen.query_one(KeyBar).show_keys()
     return str(app.screen.query_one(selector, Static).visual)
+
+
+def test_paths_are_shown_as_short_as_they_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert short_path(str(tmp_path / "here" / "a.md")) == "a.md"
+    assert short_path(str(tmp_path / "notes" / "a.md")) == "~/notes/a.md"
+    assert short_path(str(tmp_path.parent / "a.md")) == str(tmp_path.parent / "a.md")
+    assert short_path(str(tmp_path / "no\ttes" / "a\x1b.md")) == "~/no tes/a\ufffd.md"

@@ -64,10 +64,9 @@ def evidence_items(
     return items
 
 
-def readable_text(passage: Passage) -> str:
-    """All of a passage as it is read beside its heading, which it does not repeat."""
-    chunk = passage.chunk
-    return _readable(chunk.text, _body_start(chunk), len(chunk.text), passage.document)
+def readable_text(chunk: Chunk, document: Document) -> str:
+    """All of a chunk as it is read beside its heading, which it does not repeat."""
+    return _readable(chunk.text, _body_start(chunk), len(chunk.text), document)
 
 
 def _cited(citation: Citation, passages: Sequence[Passage]) -> EvidenceItem:

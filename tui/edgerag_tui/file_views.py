@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from edgerag.cli.render import format_size
 from edgerag_tui import safe
 from edgerag_tui.job_views import local_time
 from edgerag_tui.library_tree import PROBLEMS, Node
+from edgerag_tui.shown_paths import home_path
 from edgerag_tui.strings import say, tr
-from edgerag_tui.widgets.file_tree import SIGNS, STATE_KEYS, files_text, home_path
+from edgerag_tui.widgets.file_tree import SIGNS, STATE_KEYS, files_text
 
 HINT_KEYS = {
     "changed": "library.hint_changed",
@@ -52,6 +55,18 @@ def file_details(node: Node) -> Content:
     if node.kind == "source":
         lines.append(Content.styled(tr("library.source_hint"), "$muted"))
     return Content("\n").join(lines)
+
+
+def library_counts(roots: Sequence[Node], *, is_watched: bool) -> Content:
+    """How many sources and files a library has, and how large they are: one line."""
+    parts = [
+        tr("library.one_source") if len(roots) == 1 else tr("library.sources", number=len(roots)),
+        files_text(sum(root.num_files for root in roots)),
+        format_size(sum(root.size_bytes for root in roots)),
+    ]
+    if is_watched:
+        parts.append(tr("library.watching"))
+    return Content(" · ".join(parts))
 
 
 def _counts(node: Node) -> list[str]:

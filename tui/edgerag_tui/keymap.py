@@ -18,6 +18,8 @@ from edgerag.errors import SettingsError
 from edgerag_tui.strings import has, tr
 
 _NUMBER = re.compile(r"_\d$")
+_LAST = {"app.copy_or_cancel": 1, "app.suspend": 2, "app.quit": 3}
+"""Nobody looks for these first."""
 _KEY_NAMES = {
     "escape": "Esc",
     "enter": "Enter",
@@ -115,7 +117,8 @@ def all_bindings(screen: Screen[Any]) -> list[ActiveBinding]:
 def by_action(active: Iterable[ActiveBinding]) -> dict[str, tuple[ActiveBinding, list[str]]]:
     """Bindings that have a name, by id, each with all its keys: the screen's first, the application's last."""
     found: dict[str, tuple[ActiveBinding, list[str]]] = {}
-    for entry in sorted(active, key=lambda entry: isinstance(entry.node, App)):
+    # Textual's own class of application has keys for some of these, which would come first.
+    for entry in sorted(active, key=lambda entry: (isinstance(entry.node, App), _LAST.get(entry.binding.id or "", 0))):
         if name_of(entry.binding):
             found.setdefault(action_id(entry.binding), (entry, []))[1].append(key_name(entry.binding.key))
     return {name: (entry, _in_short(keys)) for name, (entry, keys) in found.items()}

@@ -13,12 +13,12 @@ from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from edgerag.cli.render import shown_path
 from edgerag.errors import DocumentError
 from edgerag_tui import messages, safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.prompts import PromptScreen
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.strings import say_with_hint, tr
 from edgerag_tui.widgets.document_picker import DocumentPicker
 from edgerag_tui.widgets.marked_list import MarkedList
@@ -144,8 +144,8 @@ class DocumentScreen(SectionScreen):
         if self.view is None:
             return
         stored = self.view.stored
-        name = shown_path(stored.document.path)
-        parts = [Content.styled(name, "bold")]
+        name = short_path(stored.document.path)
+        parts = [safe.content_line(name, "bold")]
         page = next((page for page in reversed(stored.pages) if page.start_chars <= offset), None)
         if page is not None:
             parts.append(Content(tr("document.page_of", number=page.number, total=stored.pages[-1].number)))

@@ -20,6 +20,7 @@ from edgerag_tui.screens.inspect_bars import hit_line, legend, waterfall
 from edgerag_tui.screens.inspect_subject import (
     Subject,
     best_chunk_item,
+    last_asked,
     sentence_item,
     start_explaining,
     start_why_not,
@@ -128,22 +129,19 @@ class InspectScreen(SectionScreen):
 
     def _take_last_question(self) -> None:
         """Take the question of the Ask screen, unless it is the one that was taken before."""
-        from edgerag_tui.screens.ask import AskScreen
-
-        screen = next((screen for screen in self.edgerag.live_screens if isinstance(screen, AskScreen)), None)
-        if screen is None or screen.turn is None:
+        asked = last_asked(self.edgerag)
+        if asked is None:
             return
-        state = (screen.turn, screen.turn.phase)
-        if self._turn is None or self._turn[0] is not state[0] or self._turn[1] is not state[1]:
-            self._turn = state
-            self.inspect(subject_of(screen.turn, extractive=screen.extractive))
+        turn, extractive = asked
+        if self._turn is None or self._turn[0] is not turn or self._turn[1] is not turn.phase:
+            self._turn = (turn, turn.phase)
+            self.inspect(subject_of(turn, extractive=extractive))
 
     def inspect(self, subject: Subject) -> None:
         """Look at a question."""
-        if self._explaining is not None:
-            self._explaining.cancel()
-        if self._asking_why is not None:
-            self._asking_why.cancel()
+        for task in (self._explaining, self._asking_why):
+            if task is not None:
+                task.cancel()
         self.subject, self.explanation, self.outcome = subject, None, None
         box = self.query_one("#inspected", Input)
         with self.prevent(Input.Changed):
@@ -216,8 +214,7 @@ class InspectScreen(SectionScreen):
 
     def _show_all(self) -> None:
         explanation, subject = self.explanation, self.subject
-        if subject is None or explanation is None:
-            # Said here for all panes, so that no pane says it again.
+        if subject is None or explanation is None:  # said here for all panes
             told = Content.styled(tr("inspect.working" if subject else "inspect.nothing"), "$muted")
         else:
             told = contents.state_content(subject, explanation)
@@ -338,8 +335,7 @@ class InspectScreen(SectionScreen):
         if PANES[self.pane] == "prompt" and self.explanation is not None:
             text = self.explanation.prompt_text
         else:
-            source = {"scores": "#waterfall-text", "evidence": "#verdict", "time": "#time-text", "why": "#why-text"}
-            text = str(self.query_one(source.get(PANES[self.pane], "#prompt-text"), Static).visual)
+            text = str(self.query_one(f"#{PANES[self.pane]}-pane").query(Static).last().visual)
         if text.strip():
             self.app.copy_to_clipboard(safe.plain(text))
             self.tell(tr("copied"))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from edgerag.cli.render import shown_path
 from edgerag_tui import safe
 from edgerag_tui.columns import hanging
+from edgerag_tui.evidence import readable_text
 from edgerag_tui.screens.inspect_bars import stage_name, time_bars
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.strings import has, say, tr
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def time_content(subject: Subject, explanation: Explanation, width: int) -> Cont
 
 def why_not_content(outcome: WhyNot, width: int) -> Content:
     """Each stage with a tick or a cross, where it fell out and what may be done about it, in rows of `width` cells."""
-    lines = [safe.content_line(shown_path(outcome.path), "bold")]
+    lines = [safe.content_line(short_path(outcome.path), "bold")]
     if outcome.fell_out_at is None:
         lines.append(Content.styled(f"✓ {tr('inspect.came_through')}", "$text-success bold"))
     else:
@@ -103,9 +104,9 @@ def why_not_content(outcome: WhyNot, width: int) -> Content:
     lines.append(Content(""))
     for stage in outcome.stages:
         lines.append(_stage_content(stage, width, is_end=stage.stage == outcome.fell_out_at))
-    if outcome.chunk is not None:
+    if outcome.chunk is not None and outcome.document is not None:
         lines += [Content(""), Content.styled(tr("inspect.best_chunk"), "bold $muted")]
-        lines.append(safe.content_line(outcome.chunk.text))
+        lines.append(safe.content_line(readable_text(outcome.chunk, outcome.document)))
     return Content("\n").join(lines)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgerag.ask.why_not import WhyNot
     from edgerag.datatypes import Document, DocumentFilter
     from edgerag.engine import Engine, Mode
+    from edgerag_tui.app import EdgeragApp
     from edgerag_tui.session import Session
     from edgerag_tui.session_reading import Target
 
@@ -44,6 +45,14 @@ class Subject:
     @property
     def is_rewritten(self) -> bool:
         return self.searched != self.question
+
+
+def last_asked(app: EdgeragApp) -> tuple[TurnState, bool] | None:
+    """The turn that the Ask screen shows, and whether answers are extractive there; None before the first question."""
+    from edgerag_tui.screens.ask import AskScreen  # the screens are imported when they are opened
+
+    screen = next((screen for screen in app.live_screens if isinstance(screen, AskScreen)), None)
+    return None if screen is None or screen.turn is None else (screen.turn, screen.extractive)
 
 
 def subject_of(turn: TurnState, *, extractive: bool) -> Subject:

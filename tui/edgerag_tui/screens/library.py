@@ -11,10 +11,9 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from edgerag.cli.render import format_size
 from edgerag.errors import EdgeragError
 from edgerag_tui import messages
-from edgerag_tui.file_views import file_details
+from edgerag_tui.file_views import file_details, library_counts
 from edgerag_tui.ignoring import ignore_line, leave_out
 from edgerag_tui.job import Job
 from edgerag_tui.job_views import job_log, job_name
@@ -23,9 +22,10 @@ from edgerag_tui.screens.base import SectionScreen
 from edgerag_tui.screens.library_add import AddScreen
 from edgerag_tui.screens.prompts import ConfirmScreen
 from edgerag_tui.session_files import list_files
+from edgerag_tui.shown_paths import home_path
 from edgerag_tui.strings import say, say_with_hint, tr
 from edgerag_tui.tasks import Task
-from edgerag_tui.widgets.file_tree import FileTree, files_text, home_path
+from edgerag_tui.widgets.file_tree import FileTree, files_text
 from edgerag_tui.widgets.jobs_pane import JobsPane
 
 if TYPE_CHECKING:
@@ -139,16 +139,8 @@ class LibraryScreen(SectionScreen):
         empty.update(Content.styled(text, "$muted"))
 
     def _show_title(self) -> None:
-        roots = self.query_one(FileTree).roots
-        parts = [
-            tr("library.one_source") if len(roots) == 1 else tr("library.sources", number=len(roots)),
-            files_text(sum(root.num_files for root in roots)),
-            format_size(sum(root.size_bytes for root in roots)),
-        ]
-        if self.edgerag.jobs.is_watching:
-            parts.append(tr("library.watching"))
         box = self.query_one("#tree")
-        box.border_subtitle = Content(" · ".join(parts))
+        box.border_subtitle = library_counts(self.query_one(FileTree).roots, is_watched=self.edgerag.jobs.is_watching)
         box.border_title = Content(tr("library.title_problems" if self.only_problems else "library.title"))
 
     def on_file_tree_resized(self, event: FileTree.Resized) -> None:

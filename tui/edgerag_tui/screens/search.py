@@ -153,7 +153,6 @@ class SearchScreen(SectionScreen):
             self.search(self.request, keeps_cursor=True)
 
     def on_status_changed(self, message: messages.StatusChanged) -> None:
-        self.show_status(message.status)
         if not self.query_one(ResultList).rows:
             self._show_rows()
 

@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from edgerag.cli.render import shown_path
 from edgerag_tui import safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.screens.search_request import SearchFilter
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.strings import tr
 from edgerag_tui.widgets.marked_list import MarkedList
 
@@ -77,5 +77,5 @@ def filter_name(filter: SearchFilter) -> Content:
     if filter.format:
         return safe.content_line(tr("search.filter_format", name=filter.format))
     if filter.source or filter.path:
-        return safe.content_line(tr("search.filter_source", path=filter.path or shown_path(filter.source)))
+        return safe.content_line(tr("search.filter_source", path=filter.path or short_path(filter.source)))
     return Content(tr("search.filter_all"))

@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from edgerag.cli.render import shown_path
 from edgerag_tui import safe
 from edgerag_tui.columns import middle
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.strings import tr
 from edgerag_tui.widgets.marked_list import MarkedList
 
@@ -102,7 +102,7 @@ class DocumentPicker(Vertical):
 
 def document_content(document: Document, width: int = NAME_CELLS) -> Content:
     """Path, in at most so many cells, and the title where it says something else."""
-    path = shown_path(document.path)
+    path = short_path(document.path)
     name = middle(path, width)
     title = safe.line(document.title)
     tail = Content.styled(f"  {title}", "$muted") if title and title not in path else Content("")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -20,6 +19,7 @@ from edgerag.cli.render import format_size
 from edgerag_tui import safe
 from edgerag_tui.keymap import bind
 from edgerag_tui.library_tree import PROBLEMS, Node, rows_of
+from edgerag_tui.shown_paths import home_path
 from edgerag_tui.strings import tr
 from edgerag_tui.widgets.marked_list import CURSOR
 
@@ -287,14 +287,6 @@ def shown_name(node: Node) -> str:
 def files_text(number: int) -> str:
     """`1 file`, `2,000 files`."""
     return tr("library.one_file") if number == 1 else tr("library.files", number=f"{number:,}")
-
-
-def home_path(path: str) -> str:
-    """With `~` for the home folder."""
-    try:
-        return f"~/{Path(path).relative_to(Path.home()).as_posix()}"
-    except (ValueError, RuntimeError):
-        return path
 
 
 def _columns(width: int) -> tuple[int, int, int]:

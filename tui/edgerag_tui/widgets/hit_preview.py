@@ -9,10 +9,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from edgerag.cli.render import shown_path
 from edgerag.datatypes import Passage
 from edgerag_tui import safe
 from edgerag_tui.evidence import readable_text
+from edgerag_tui.shown_paths import short_path
 from edgerag_tui.strings import tr
 from edgerag_tui.term_marks import term_spans
 from edgerag_tui.widgets.result_list import MARK_STYLE
@@ -41,14 +41,14 @@ class HitPreview(VerticalScroll):
 
 def preview_content(passage: Passage, terms: Sequence[str]) -> Content:
     chunk = passage.chunk
-    place = [safe.content_line(shown_path(passage.document.path), "bold")]
+    place = [safe.content_line(short_path(passage.document.path), "bold")]
     if chunk.page is not None:
         place.append(Content(tr("evidence.page", number=chunk.page)))
     lines = [Content(" · ").join(place)]
     if chunk.heading:
         lines.append(safe.content_line(chunk.heading, "italic $muted"))
     lines.append(Content.styled(scores_line(passage), "$muted"))
-    text = readable_text(passage)
+    text = readable_text(chunk, passage.document)
     return Content("\n").join([*lines, Content(""), safe.highlighted(text, term_spans(text, terms), MARK_STYLE)])
 
 

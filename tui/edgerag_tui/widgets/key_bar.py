@@ -43,8 +43,7 @@ class KeyBar(Widget):
         parts: list[Content] = []
         focused = self.screen.focused
         entries = by_action(self.screen.active_bindings.values())
-        # Quit last: nobody looks for it first.
-        for _, (entry, keys) in sorted(entries.items(), key=lambda item: item[0] == "app.quit"):
+        for entry, keys in entries.values():
             key = entry.binding.key
             if not entry.binding.show or not entry.enabled:
                 continue

@@ -127,8 +127,20 @@ def row_content(
     head = Content.assemble(*parts).truncate(room, ellipsis=True, pad=True)
     lines = [Content.assemble(head, (f"{row.passage.scores.final:>{SCORE_CELLS}.2f}", "$muted"))]
     inside = max(1, width - 4)
-    text = snippet(readable_text(row.passage), query, length=max(20, inside * num_lines))
+    text = snippet(readable_text(chunk, row.passage.document), query, length=max(20, inside * num_lines))
     wrapped = safe.highlighted(text, term_spans(text, terms), MARK_STYLE).wrap(inside)
+    is_cut = len(wrapped) > num_lines
     wrapped = [line.truncate(inside) for line in wrapped[:num_lines]]
+    if is_cut and not wrapped[-1].plain.endswith("…"):
+        wrapped[-1] = _cut(wrapped[-1], inside - 2)
     wrapped += [Content("")] * (num_lines - len(wrapped))
     return Content("\n").join([*lines, *(Content.assemble("    ", line) for line in wrapped)])
+
+
+def _cut(line: Content, width: int) -> Content:
+    """At most `width` cells of a line, to the end of a word where one is near, and the sign that more follows."""
+    kept = line.truncate(width)
+    space = kept.plain.rfind(" ")
+    if len(kept) < len(line) and line.plain[len(kept)] != " " and space > len(kept) // 2:
+        kept = kept[:space]
+    return Content.assemble(kept.rstrip(), " …")

@@ -1,0 +1,36 @@
+"""The part of a text that stands below a hit: round the words of the query, cut between words, on one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgerag.cli.render import snippet
+from edgerag.cli.safe_text import safe_line
+
+STORY = "The mill burned down. Later the harbour of Varn was dredged, and the market moved beside the harbour wall."
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "length", "shown"),
+    [
+        ("The harbour of Varn.", "harbour", 40, "The harbour of Varn."),
+        (STORY, "dredged", 30, "… was dredged, and the market …"),
+        (STORY, "nothing", 30, "The mill burned down. Later …"),
+        ("天" * 30 + "港口疏浚" + "地" * 30, "疏浚", 20, "… " + "天" * 1 + "港口疏浚" + "地" * 15 + " …"),
+        ("one\n\ttwo", "two", 40, "one two"),
+    ],
+    ids=["short", "round the word", "no word", "no spaces", "one line"],
+)
+def test_a_snippet_stands_round_the_words_and_ends_between_words(
+    text: str, query: str, length: int, shown: str
+) -> None:
+    assert snippet(text, query, length=length) == shown
+
+
+def test_of_two_places_that_are_as_good_the_first_is_shown() -> None:
+    for query in ("mill wall", "wall mill"):
+        assert snippet(STORY, query, length=30).startswith("The mill")
+
+
+def test_lines_of_chinese_are_joined_without_a_space() -> None:
+    assert safe_line("海平面相平。\n降水量\n很大 rain\nsnow") == "海平面相平。降水量很大 rain snow"
