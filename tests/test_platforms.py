@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgerag import paths
+from edgerag.errors import SettingsError
 
 CHECKOUT = Path(__file__).parents[1]
 POSIX_ONLY = (
@@ -161,3 +162,17 @@ def test_folders_that_are_named_win_over_those_of_the_system(
     assert paths.default_library_dir() == isolated_home / "my library"
     assert paths.models_dir() == isolated_home / "weights"
     assert paths.config_dir() == isolated_home / "settings"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*_: object, **__: object) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("platformdirs.user_data_dir", homeless)
+    monkeypatch.setattr("platformdirs.user_config_dir", homeless)
+    for folder in (paths.default_library_dir, paths.models_dir, paths.config_dir):
+        with pytest.raises(SettingsError, match="no home folder") as caught:
+            folder()
+        assert "EDGERAG_LIBRARY" in caught.value.hint

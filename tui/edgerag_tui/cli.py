@@ -31,16 +31,19 @@ what cancelling an answer may take; a terminal sends a sequence in one piece, al
 @click.option(
     "--self-test", is_flag=True, help="Open every screen without a terminal, ask a question, and say how it went."
 )
+@click.option("--timeout", type=click.FloatRange(1), default=120.0, hidden=True, help="Seconds for the self-test.")
 @click.option("--frames", type=click.Path(path_type=Path, dir_okay=False), hidden=True, help="Record frame times here.")
 @click.pass_obj
-def tui(context: CliContext, theme: str | None, language: str | None, self_test: bool, frames: Path | None) -> int:
+def tui(
+    context: CliContext, theme: str | None, language: str | None, self_test: bool, timeout: float, frames: Path | None
+) -> int:
     """Open the terminal application."""
     if importlib.util.find_spec("textual") is None:
         raise SettingsError("The terminal application needs textual, which is not installed.", hint=INSTALL_HINT)
     if self_test:
         from edgerag_tui.self_test import run_self_test
 
-        return run_self_test(context)
+        return run_self_test(context, timeout)
     _need_terminal()
     os.environ.setdefault("ESCDELAY", ESCAPE_DELAY_MS)
     from edgerag_tui.leaving import leave
