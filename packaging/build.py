@@ -59,7 +59,7 @@ def build(options: argparse.Namespace, work: Path, out: Path) -> tuple[Path, Rep
         BuildError: Something is missing, or the bundle holds what it must not.
     """
     source = read_source()
-    name = bundle_name(source.version, options.variant)
+    name = bundle_name(source.version, options.variant, options.gguf.stem if options.gguf is not None else "")
     report = Report(name, options.variant, source)
     clock = time.monotonic()
 
@@ -107,7 +107,7 @@ def freeze(variant: str, source: Source, work: Path) -> Path:
         "EDGERAG_BUNDLE_WORK": str(work),
         # The order of sets is part of compiled code.
         "PYTHONHASHSEED": "0",
-        # Columns of errors are of use beside the source only, which is not there: 4 MB.
+        # Columns of errors are of use beside the source only, which is not there: 6 % of it.
         "PYTHONNODEBUGRANGES": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE_DATE_EPOCH": str(source.time),

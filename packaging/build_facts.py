@@ -39,11 +39,11 @@ class Source:
     """As `platform.system()` says it."""
 
 
-def bundle_name(version: str, variant: str) -> str:
-    """Name of the folder and, with an ending, of the archive."""
+def bundle_name(version: str, variant: str, model: str = "") -> str:
+    """Name of the folder and, with an ending, of the archive; `model` names the generator in it, if there is one."""
     machine = platform.machine()
     system = SYSTEMS.get(platform.system(), platform.system().lower())
-    suffix = "" if variant == "core" else f"-{variant}"
+    suffix = ("" if variant == "core" else f"-{variant}") + (f"-{model}" if model else "")
     return f"edgerag-{version}-{system}-{MACHINES.get(machine, machine)}{suffix}"
 
 

@@ -131,7 +131,8 @@ def _safe(name: str) -> str:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_relative_to(ROOT) or "made" in path.parts
+    is_installed = "site-packages" in path.parts  # the environment may well be inside the checkout
+    return not is_installed and (path.is_relative_to(ROOT) or "made" in path.parts)
 
 
 def _files_of_distributions() -> dict[str, str]:

@@ -17,24 +17,20 @@ VARIANTS = ("core", "llm")
 
 FORBIDDEN_MODULES = (
     # the export side and what it needs
-    "edgerag_export", "torch", "transformers", "optimum", "onnx", "safetensors", "sentencepiece", "gguf", "matplotlib",
-    "scipy", "sklearn", "pandas",
+    "edgerag_export", "torch", "transformers", "optimum", "onnx", "safetensors", "sentencepiece", "gguf",
+    "matplotlib", "scipy", "sklearn", "pandas",
     # installing and testing
-    "pip", "setuptools", "pkg_resources", "ensurepip", "venv", "wheel", "distutils", "lib2to3", "pytest", "hypothesis",
-    "_pytest", "PyInstaller", "test", "mypy",
+    "pip", "setuptools", "pkg_resources", "ensurepip", "venv", "wheel", "distutils", "lib2to3", "pytest",
+    "hypothesis", "_pytest", "PyInstaller", "test", "mypy",
     # network clients and servers, other than the one that huggingface_hub brings for `models pull`
     "aiohttp", "httpx", "requests", "urllib3", "websockets", "uvicorn", "starlette", "fastapi", "flask", "xmlrpc",
-    "ftplib",
-    "smtplib", "imaplib", "poplib", "telnetlib", "nntplib", "http.server", "wsgiref",
+    "ftplib", "smtplib", "imaplib", "poplib", "telnetlib", "nntplib", "http.server", "wsgiref",
     # LlamaDiskCache pickles through it (CVE-2025-69872)
     "diskcache",
     # other user interfaces, and GNU readline, whose licence is the GPL
     "tkinter", "_tkinter", "turtle", "turtledemo", "idlelib", "curses", "_curses", "readline", "IPython", "PIL",
 )  # fmt: skip
 """No bundle may hold any of these, nor anything below them; the build fails if one has come in."""
-
-NETWORK_MODULES = ("huggingface_hub", "httpx2", "httpcore2", "h11", "truststore")
-"""The one network client there is. Nothing but `edgerag models pull` imports it."""
 
 EXCLUDED_MODULES = (
     *FORBIDDEN_MODULES,
@@ -45,9 +41,8 @@ EXCLUDED_MODULES = (
     "numpy._core._multiarray_tests", "numpy.random._examples",
     # lxml: everything but reading XML and HTML
     "lxml.objectify", "lxml.isoschematron", "lxml.html.diff", "lxml.html._difflib", "lxml.html.clean",
-    "lxml.html.html5parser",
-    "lxml.html.soupparser", "lxml.html.ElementSoup", "lxml.html._diffcommand", "lxml.sax", "lxml.pyclasslookup",
-    "lxml.usedoctest", "lxml.doctestcompare", "lxml.cssselect", "lxml.ElementInclude",
+    "lxml.html.html5parser", "lxml.html.soupparser", "lxml.html.ElementSoup", "lxml.html._diffcommand", "lxml.sax",
+    "lxml.pyclasslookup", "lxml.usedoctest", "lxml.doctestcompare", "lxml.cssselect", "lxml.ElementInclude",
     # onnxruntime: making models; pypdfium2: its command line
     "onnxruntime.quantization", "onnxruntime.tools", "onnxruntime.transformers", "onnxruntime.backend",
     "onnxruntime.datasets", "tokenizers.tools", "pypdfium2._cli", "pypdfium2_cli",
@@ -64,12 +59,9 @@ EXCLUDED_MODULES = (
 
 HUB_MODULES = (
     "_oidc", "_local_folder", "_revision", "_tree_cache", "constants", "errors", "file_download", "utils",
-    "utils._auth",
-    "utils._detect_agent", "utils._fixes", "utils._headers", "utils._http", "utils._lfs", "utils._oauth_device",
-    "utils._paths",
-    "utils._runtime", "utils._shared_blobs", "utils._typing", "utils._validators", "utils._xet",
-    "utils.insecure_hashlib",
-    "utils.logging", "utils.sha", "utils.tqdm",
+    "utils._auth", "utils._detect_agent", "utils._fixes", "utils._headers", "utils._http", "utils._lfs",
+    "utils._oauth_device", "utils._paths", "utils._runtime", "utils._shared_blobs", "utils._typing",
+    "utils._validators", "utils._xet", "utils.insecure_hashlib", "utils.logging", "utils.sha", "utils.tqdm",
 )  # fmt: skip
 """What `edgerag.models.hub_source` makes huggingface_hub import, of its 141 modules (2.3 MB)."""
 
@@ -93,8 +85,7 @@ UNUSED_FILES = (
     "libllama-common.*", "libmtmd.*",
     # of metadata, edgerag's entry points are read, and versions; the licences have a folder of their own
     "*.dist-info/RECORD", "*.dist-info/direct_url.json", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED",
-    "*.dist-info/WHEEL",
-    "*.dist-info/licenses/*", "*.dist-info/licenses/*/*", "*.dist-info/LICENSE*",
+    "*.dist-info/WHEEL", "*.dist-info/licenses/*", "*.dist-info/licenses/*/*", "*.dist-info/LICENSE*",
     # textual's grammars are for tree-sitter, which is not here; the rest is for type checkers
     "*.scm", "*.pyi", "py.typed",
 )  # fmt: skip

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulation import CPUINFO, MODEL_LINES
+import arm_cpuinfo
 from minimal_root import RootError, host_architecture
 
 PACKAGES = (
@@ -184,15 +184,19 @@ def architecture(root: Path) -> str:
     return name
 
 
-def cpuinfo(cpu: str, num_cores: int) -> str:
-    """What the kernel would print in /proc/cpuinfo on this processor, as far as programs look at it.
+def cpuinfo(root: Path, cpu: str) -> str:
+    """What /proc/cpuinfo shall show, by what a program in the root is offered on this processor.
 
     Raises:
-        RootError: Nobody wrote down what it prints.
+        RootError: QEMU does not know the processor.
     """
-    if cpu not in CPUINFO:
-        raise RootError(f"Nothing is known of the processor {cpu}. Known: {', '.join(sorted(CPUINFO))}.")
-    return "".join(f"processor\t: {core}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for core in range(num_cores))
+    asking = ["chroot", os.fspath(root), "/usr/bin/env", "-i", "LD_SHOW_AUXV=1", f"QEMU_CPU={cpu}", "/bin/true"]
+    done = subprocess.run(asking, env={**os.environ, "QEMU_CPU": cpu}, capture_output=True, text=True, check=False)
+    try:
+        return arm_cpuinfo.cpuinfo(cpu, arm_cpuinfo.features(done.stdout), os.cpu_count() or 1)
+    except ValueError as error:
+        told = done.stderr.strip() or str(error)
+        raise RootError(f"{cpu} cannot be emulated: {told}. `qemu-aarch64-static -cpu help` lists them.") from error
 
 
 def mount_script(root: Path, binds: Sequence[Bind], cpu_file: Path | None) -> str:
@@ -211,7 +215,7 @@ def mount_script(root: Path, binds: Sequence[Bind], cpu_file: Path | None) -> st
     mount("--bind -o ro", HOST_LIBRARIES, os.fspath(HOST_LIBRARIES))
     mount("--bind -o ro", HOST_LOADER.parent.resolve(), "usr/lib64")
     if cpu_file is not None:
-        # QEMU before 8 shows this machine's processor there.
+        # QEMU before 8.2 shows this machine's processor there.
         mount("--bind", cpu_file, "/proc/cpuinfo")
     for bind in binds:
         mount(f"--bind{' -o ro' if bind.is_read_only else ''}", bind.here, bind.there)
@@ -263,9 +267,9 @@ def run(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
     cpu_file = None
-    if cpu in CPUINFO:
+    if cpu and architecture(root) == "arm64":
         cpu_file = root / f"run/cpuinfo.{cpu}"
-        cpu_file.write_text(cpuinfo(cpu, os.cpu_count() or 1), encoding="ascii")
+        cpu_file.write_text(cpuinfo(root, cpu), encoding="ascii")
     namespaces = ["--mount", "--propagation", "private", *(["--net"] if offline else [])]
     inside = ["/usr/bin/env", "-i", *environment(cpu, os.environ, variables)]
     started = ["sh", "-c", 'cd "$0" && exec "$@"', folder, *command]

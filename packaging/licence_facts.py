@@ -22,6 +22,14 @@ SPDX_BY_WORDS = {
 """Licences as metadata words them, in SPDX's terms."""
 
 
+SPDX_IDS = (
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "blessing", "bzip2-1.0.6", "CC-BY-4.0", "CC-BY-SA-4.0",
+    "CC0-1.0", "GPL-2.0-or-later", "GPL-3.0-or-later", "ISC", "LGPL-2.1-or-later", "MIT", "MPL-2.0", "OpenSSL",
+    "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
+)  # fmt: skip
+"""Of https://spdx.org/licenses/ those met here; any other licence of one word is given as words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Borrowed:
     """A licence text that a wheel does not carry."""

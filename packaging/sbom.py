@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 
 from archive import bundle_files, sha256
 from components import Component
+from licence_facts import SPDX_IDS
 
 NAMESPACE = uuid.UUID("5a2f6f0e-5f0c-5b57-9d0e-6c2a4a0b8a11")
-_SINGLE_LICENCE = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def make_sbom(
@@ -93,4 +92,5 @@ def _component(component: Component, hashes: Mapping[str, str]) -> dict[str, Any
 def _licence(words: str) -> dict[str, Any]:
     if any(joint in words for joint in (" AND ", " OR ", " WITH ")):
         return {"expression": words}
-    return {"license": {"id": words} if _SINGLE_LICENCE.fullmatch(words) else {"name": words}}
+    known = {name.lower(): name for name in SPDX_IDS}
+    return {"license": {"id": known[words.lower()]} if words.lower() in known else {"name": words}}

@@ -15,7 +15,7 @@ from sample_folder import Sample
 
 HARMLESS = (
     # QEMU names what it cannot emulate of a processor; none of it is used.
-    re.compile(r"^qemu-\w+: warning: TCG doesn't support requested feature"),
+    re.compile(r"^qemu-[\w-]+: warning: TCG doesn't support requested feature"),
 )
 """Lines on stderr that do not come from edgerag."""
 

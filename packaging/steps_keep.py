@@ -29,6 +29,8 @@ from steps_find import (
 COMMANDS = "add sync remove search ask conversations why-not get status verify rebuild compact backup doctor models tui"
 SYSTEM_LIBRARIES = ("libz.so.1",)
 """PyInstaller's starter needs zlib before it can find the bundle's own. Package managers need it too."""
+TUI_TIMEOUT_S = 120.0
+"""The limit that `tui --self-test` sets itself; on an emulated processor it is told a longer one."""
 WATCH_S = 30.0
 """onnxruntime's telemetry opens its first socket ten seconds after the import (1.31.1): shorter runs prove nothing."""
 
@@ -140,8 +142,14 @@ def backup_and_verify(session: Session) -> str:
 
 def tui_self_test(session: Session) -> str:
     """Every screen of the terminal application, without a terminal."""
-    session.run("tui", "--self-test", stderr="self-test passed", timeout_s=240)
+    session.run("tui", "--self-test", *tui_limit(session), stderr="self-test passed", timeout_s=2 * TUI_TIMEOUT_S)
     return f"{session.runs[-1].seconds:.1f} s"
+
+
+def tui_limit(session: Session) -> list[str]:
+    """Options that give `tui --self-test` the time that an emulated processor needs."""
+    slowness = session.place.slowness
+    return ["--timeout", f"{TUI_TIMEOUT_S * slowness:.0f}"] if slowness > 1 else []
 
 
 def tui_in_terminal(session: Session) -> str:
@@ -235,7 +243,7 @@ def _traced_commands(session: Session) -> list[tuple[str, list[str], int]]:
         ("ask", [*library, "ask", "--extractive", QUESTION], 0),
         ("doctor", ["doctor"], 0),
         ("models", ["models", "list"], 0),
-        ("tui", ["tui", "--self-test"], 0),
+        ("tui", ["tui", "--self-test", *tui_limit(session)], 0),
         ("watch", [*library, "sync", "--watch"], 130),
     ]
     if generator := session.facts.get("generator"):

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parse_worker()
         return
     if arguments == ["--version"]:
-        # Scripts ask for it, and nothing has to be imported for it: 15 ms instead of 75, in a bundle 45 instead of 85.
+        # Scripts ask for it, and nothing has to be imported: 21 ms of CPU instead of 74, in a bundle 28 instead of 84.
         print(f"edgerag, version {__version__}")
         status = 0
     else:
