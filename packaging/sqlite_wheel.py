@@ -131,7 +131,7 @@ def build(amalgamation: Path, out: Path, work: Path, requirements: Path, tools: 
     folder = native_wheels._unpack(sources, pins[0], work)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    raw = native_wheels._compile(python, folder, work / "raw" / pins[0].name)
+    raw = native_wheels._compile(python, folder, work)
     wheel = out / raw.name
     rewrite_wheel(raw, wheel, lambda path: True)
     if (found := _tried(python, wheel, work / "tried")) != _dotted(version):

@@ -297,7 +297,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path, worker_script: list[
     workers = children_of(process.pid)
     assert len(workers) == 1
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert wait_until(lambda: not any(map(is_running, workers)))
 
 
@@ -321,7 +321,7 @@ def test_interrupting_leaves_no_worker_and_no_worker_traceback(tmp_path: Path, w
     process.stdout.readline()
     workers = children_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: to the whole group
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert errors.count("Traceback") == 1  # the script's own
     assert "parse_worker" not in errors
     assert wait_until(lambda: not any(map(is_running, workers)))

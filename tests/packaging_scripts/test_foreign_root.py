@@ -13,6 +13,7 @@ import pytest
 from tests.packaging_scripts.loading import SCRIPTS, load
 
 foreign_root = load("foreign_root")
+arm_cpuinfo = load("arm_cpuinfo")
 TARGET = foreign_root.TARGETS["arm64"]
 ENABLED = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: PF\noffset 0\n"
 
@@ -142,13 +143,25 @@ def test_only_what_an_installation_needs_is_handed_on() -> None:
     ]
 
 
-def test_the_made_up_cpuinfo_describes_each_core() -> None:
-    text = foreign_root.cpuinfo("cortex-a72", 2)
+def test_the_made_up_cpuinfo_lists_what_the_processor_offers() -> None:
+    names = arm_cpuinfo.features("AT_SYSINFO_EHDR:      0x55\nAT_HWCAP:             8fb\nAT_HWCAP2:            0x0\n")
+    assert names == ["fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32", "cpuid"]
+    text = arm_cpuinfo.cpuinfo("cortex-a72", names, 2)
+    assert text.count("Features\t: fp asimd aes pmull sha1 sha2 crc32 cpuid\n") == 2
     assert text.count("CPU part\t: 0xd08\n") == 2
-    assert "processor\t: 1\n" in text
-    assert "asimddp" not in text
-    with pytest.raises(foreign_root.RootError, match="cortex-a76"):
-        foreign_root.cpuinfo("cortex-a9", 1)
+    assert text.count("CPU implementer\t: 0x41\n") == 2
+    assert "\n\nprocessor\t: 1\n" in text
+
+
+def test_the_newest_processor_has_the_extensions_that_embeddings_are_computed_with() -> None:
+    names = arm_cpuinfo.features("AT_HWCAP:             ecfffffb\nAT_HWCAP2:            0x7f877fff\n")
+    assert {"asimddp", "sve", "sve2", "i8mm", "bf16", "sme"} <= set(names)
+    assert "CPU part\t: 0xd4f" in arm_cpuinfo.cpuinfo("max,sme=off", names, 1)
+
+
+def test_without_an_answer_of_the_loader_nothing_is_made_up() -> None:
+    with pytest.raises(ValueError, match="AT_HWCAP"):
+        arm_cpuinfo.features("qemu-aarch64: unable to find CPU model 'cortex-a9000'\n")
 
 
 SYSTEM = os.environ.get("EDGERAG_TEST_FOREIGN_ROOT", "")
@@ -178,3 +191,10 @@ def test_a_command_inside_has_the_other_processor_a_compiler_and_no_network(tmp_
     ]
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
     assert SYSTEM not in mounts
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SYSTEM, reason="EDGERAG_TEST_FOREIGN_ROOT names no system of foreign_root.py")
+def test_a_processor_that_qemu_does_not_know_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert foreign_root.main(["run", SYSTEM, "--cpu", "cortex-a9000", "--", "true"]) == 2
+    assert "cortex-a9000 cannot be emulated" in capsys.readouterr().err

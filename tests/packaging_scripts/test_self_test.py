@@ -129,6 +129,12 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(session_of: Call
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
+def test_what_qemu_says_about_itself_is_not_blamed_on_the_program(session_of: Callable[..., Any]) -> None:
+    warning = "qemu-x86_64-static-marked: warning: TCG doesn't support requested feature: CPUID.01H:ECX.pcid [bit 17]"
+    session = session_of(f"echo 'edgerag, version 0.1.0'; echo \"{warning}\" >&2")
+    assert steps_keep.version(session).startswith("edgerag, version 0.1.0")
+
+
 @pytest.mark.parametrize(
     ("printed", "message"),
     [
