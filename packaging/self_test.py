@@ -177,10 +177,9 @@ def make_session(place: Place, *, gguf: Path | None, timeout_s: float) -> Sessio
 
 def print_outcome(outcome: Outcome, *, stream: TextIO = sys.stdout) -> None:
     """One line of the table, and what there is to know about a failure."""
-    mark = {"ok": "ok    "}.get(outcome.verdict, f"{outcome.verdict:6}")
-    print(f"{mark}  {outcome.name:20} {outcome.seconds:7.1f} s  {outcome.told}", file=stream, flush=True)
+    print(f"{outcome.verdict:9}  {outcome.name:18} {outcome.seconds:7.1f} s  {outcome.told}", file=stream, flush=True)
     for line in outcome.details:
-        print(f"            {line}", file=stream, flush=True)
+        print(f"           {line}", file=stream, flush=True)
 
 
 @contextlib.contextmanager

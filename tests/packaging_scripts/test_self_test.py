@@ -336,7 +336,7 @@ def test_the_report_is_one_json_object_and_the_exit_code_tells(tmp_path: Path) -
     assert (report["passed"], report["network"]) == (False, "not taken away")
     assert report["counts"] == {"ok": 0, "FAILED": 1, "skipped": 1, "not shown": 0}
     assert "SIGILL" in report["outcomes"][0]["told"]
-    assert "FAILED  version" in result.stderr
+    assert "FAILED     version" in result.stderr
 
 
 @pytest.mark.parametrize(
