@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -38,6 +39,7 @@ def answer_question(
     library, settings = models.library, models.settings
     generator, no_generator = (None, "") if extractive else models.generator_for(question, model)
     retriever = Retriever(library, settings=settings, models=models)
+    stored = functools.cache(library.document_text)
     events = ask(
         question,
         retrieve=lambda query: retriever.retrieve(query, top_k=TOP_PASSAGES, within=within),
@@ -50,7 +52,8 @@ def answer_question(
         stop=stop,
         no_generator=no_generator,
         timeout_s=settings.generate_timeout_s,
-        document_text=lambda document_id: library.document_text(document_id).text,
+        document_text=lambda document_id: stored(document_id).text,
+        document_pages=lambda document_id: stored(document_id).pages,
         history=history,
     )
     with closing(events):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgerag.answers import Citation
 from edgerag.coded_text import coded
-from edgerag.datatypes import Passage
+from edgerag.datatypes import PageSpan, Passage
 from edgerag.errors import LibraryError
 
 DAMAGED_HINT = coded("hint.verify_sync", "Run `edgerag verify`, then `edgerag sync`.")
@@ -15,14 +15,20 @@ DAMAGED_HINT = coded("hint.verify_sync", "Run `edgerag verify`, then `edgerag sy
 class CitationBook:
     """Hands out markers: the same place always has the same one."""
 
-    def __init__(self, document_text: Callable[[int], str] | None = None) -> None:
+    def __init__(
+        self,
+        document_text: Callable[[int], str] | None = None,
+        document_pages: Callable[[int], Sequence[PageSpan]] | None = None,
+    ) -> None:
         """Start with no citations.
 
         Args:
             document_text: The parsed text of a document by its id; quotes are then compared with it, and not only
                 with the chunk they were taken from.
+            document_pages: The pages of a document by its id: a chunk may begin on the page before its quote's.
+                Without it, the chunk's page is named.
         """
-        self._document_text = document_text
+        self._document_text, self._document_pages = document_text, document_pages
         self._texts: dict[int, str] = {}
         self._by_place: dict[tuple[int, int, int], Citation] = {}
 
@@ -60,8 +66,17 @@ class CitationBook:
         place = (document.id, start, end)
         if place not in self._by_place:
             marker = len(self._by_place) + 1
-            self._by_place[place] = Citation(marker, document, chunk.page, start, end, quote, chunk.heading)
+            self._by_place[place] = Citation(
+                marker, document, self._page(passage, start), start, end, quote, chunk.heading
+            )
         return self._by_place[place]
+
+    def _page(self, passage: Passage, start_chars: int) -> int | None:
+        """Page on which a quote begins; None where the format has no pages."""
+        if passage.chunk.page is None or self._document_pages is None:
+            return passage.chunk.page
+        begun = (page for page in self._document_pages(passage.document.id) if page.start_chars <= start_chars)
+        return max((page.number for page in begun), default=passage.chunk.page)
 
     def _stands(self, document_id: int, start: int, end: int, quote: str) -> bool:
         if self._document_text is None:

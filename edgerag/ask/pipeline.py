@@ -31,7 +31,7 @@ from edgerag.ask.prompt import stop_strings
 from edgerag.ask.rewrite import rewrite
 from edgerag.coded_text import at_stage, coded
 from edgerag.config import Settings
-from edgerag.datatypes import Passage, Sampling, SearchResult
+from edgerag.datatypes import PageSpan, Passage, Sampling, SearchResult
 from edgerag.errors import LibraryError, ModelError
 from edgerag.protocols import Embedder, Generator, Reranker, StopFlag
 from edgerag.scripts import knows_script
@@ -62,6 +62,7 @@ def ask(
     sampling: Sampling,
     stop: StopFlag,
     document_text: Callable[[int], str] | None = None,
+    document_pages: Callable[[int], Sequence[PageSpan]] | None = None,
     no_generator: str = NO_GENERATOR,
     timeout_s: float = GENERATE_TIMEOUT_S,
     history: Sequence[Exchange] = (),
@@ -77,6 +78,7 @@ def ask(
         stop: Ends the answer early; what was checked until then stays.
         no_generator: What `degraded` says where a generator was wanted and there is none.
         document_text: Parsed text by document id; each quote is then compared with it.
+        document_pages: Its pages by document id; each quote then carries the page on which it begins.
         timeout_s: For the generator.
         history: Earlier exchanges, oldest first: what a follow-up may refer to.
 
@@ -95,7 +97,8 @@ def ask(
     if rewriting is not None:
         yield QuestionRewritten(question, rewriting.question, rewriting.reason)
     standalone = rewriting.question if rewriting is not None else question
-    run = _Run(standalone, embedder, reranker, settings, stop, CitationBook(document_text), asked=question)
+    citations = CitationBook(document_text, document_pages)
+    run = _Run(standalone, embedder, reranker, settings, stop, citations, asked=question)
     try:
         with stoppable(stop):
             found = retrieve(standalone)

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from edgerag.ask.cite import CitationBook
+from edgerag.datatypes import PageSpan
 from edgerag.errors import LibraryError
 from tests.ask.builders import passage
 
@@ -21,6 +22,15 @@ def test_a_quote_is_the_documents_text_at_its_offsets() -> None:
     assert citation.quote == "潮水每天涨落两次。"
     assert DOCUMENT[citation.start_chars : citation.end_chars] == citation.quote
     assert citation.marker == 1
+
+
+def test_a_quote_carries_the_page_on_which_it_begins_though_its_chunk_begins_before() -> None:
+    pages = [PageSpan(4, 0, START + 28), PageSpan(5, START + 28, len(DOCUMENT))]
+    chunk = passage(CHUNK, start=START)
+    chunk = dataclasses.replace(chunk, chunk=dataclasses.replace(chunk.chunk, page=4))
+    book = CitationBook(lambda _: DOCUMENT, lambda _: pages)
+    assert [book.cite(chunk, 0, 27).page, book.cite(chunk, 28, 37).page] == [4, 5]
+    assert CitationBook(lambda _: DOCUMENT).cite(chunk, 28, 37).page == 4
 
 
 def test_the_same_place_has_the_same_marker_even_through_another_passage() -> None:
