@@ -170,3 +170,26 @@ def test_search_in_stages_and_in_some_documents(documents: Path, tmp_path: Path)
         assert {hit.passage.document.path for hit in library.explain("monthly rent", within=within).hits} == {
             str(documents / "garden.md")
         }
+
+
+@pytest.mark.models
+def test_quotes_of_slides_that_share_a_chunk_carry_each_its_own_slide(
+    tmp_path: Path, bundled_embedder: OnnxEmbedder
+) -> None:
+    pptx = pytest.importorskip("pptx", reason="python-pptx is not installed: run `make test`")
+    deck = pptx.Presentation()
+    for title, text in (
+        ("Opening hours", "The museum opens at nine in the morning."),
+        ("Tickets", "A ticket costs eleven euros for adults."),
+    ):
+        slide = deck.slides.add_slide(deck.slide_layouts[1])
+        slide.shapes.title.text, slide.placeholders[1].text = title, text
+    deck.save(tmp_path / "museum.pptx")
+    with edgerag.open_library(tmp_path / "library") as library:
+        library.add([tmp_path / "museum.pptx"])
+        answer = library.ask("How much does a ticket cost?", extractive=True)
+    assert {passage.chunk.page for passage in answer.passages} == {1}
+    assert {citation.quote: citation.page for citation in answer.citations} == {
+        "A ticket costs eleven euros for adults.": 2,
+        "The museum opens at nine in the morning.": 1,
+    }
