@@ -102,7 +102,9 @@ def make(folder: Path, *, wheels: Path | None, with_llm: bool) -> Path:
     uv = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--no-deps"]
     _run([*uv, "--require-hashes", *files])
     if wheels is not None:
-        _run([*uv, "--reinstall", *map(str, wheels_for(wheels, compiled))])
+        # pysqlite3 is there where `sqlite_wheel.py` made it: no lock file names a wheel for that architecture.
+        own = [*wheels_for(wheels, compiled), *sorted(wheels.glob("pysqlite3-*.whl"))]
+        _run([*uv, "--reinstall", *map(str, own)])
     return python
 
 

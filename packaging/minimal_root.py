@@ -42,10 +42,11 @@ def host_architecture() -> str:
 def debootstrap_command(folder: Path, *, arch: str, suite: str, mirror: str) -> list[str]:
     """The smallest variant; a foreign architecture is only unpacked, its second stage runs inside."""
     foreign = ["--foreign"] if arch != host_architecture() else []
-    return ["debootstrap", "--variant=minbase", f"--arch={arch}", *foreign, suite, os.fspath(folder), mirror]
+    place = [os.fspath(folder), mirror] if mirror else [os.fspath(folder)]
+    return ["debootstrap", "--variant=minbase", f"--arch={arch}", *foreign, suite, *place]
 
 
-def make_root(folder: Path, *, arch: str = "", suite: str = "bookworm", mirror: str) -> None:
+def make_root(folder: Path, *, arch: str = "", suite: str = "bookworm", mirror: str = "") -> None:
     """Make the system in an empty or new folder, and take out what a bundle could lean on.
 
     Raises:
@@ -116,7 +117,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=host_architecture(), help="amd64, arm64, ...; default: this machine's")
     parser.add_argument("--suite", default="bookworm", help="release of Debian (default: %(default)s)")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian", help="default: %(default)s")
+    parser.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
     options = parser.parse_args()
     try:
         make_root(options.folder, arch=options.arch, suite=options.suite, mirror=options.mirror)

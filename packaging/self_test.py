@@ -231,7 +231,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("program", type=Path, help="the executable, the bundle's folder, or its archive")
     parser.add_argument("--root", type=Path, help="run inside this minimal system")
     parser.add_argument("--make-root", action="store_true", help="make such a system first (needs root, debootstrap)")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian", help="Debian's packages, for --make-root")
+    parser.add_argument("--mirror", default="", help="for --make-root; default: debootstrap's own")
     parser.add_argument("--cpu", default="host", help="processor for QEMU: Nehalem, Haswell, cortex-a53, ...")
     parser.add_argument("--gguf", type=Path, help="import this generator and ask it")
     parser.add_argument(
