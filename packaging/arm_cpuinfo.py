@@ -6,6 +6,10 @@ Source of names and bits: arch/arm64/include/uapi/asm/hwcap.h and arch/arm64/ker
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 HWCAP = (
     "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 "
     "sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg"
@@ -27,6 +31,25 @@ PARTS = {
 """Implementer and part number, from the processors' technical reference manuals."""
 NEWEST = (0x41, 0xD4F)
 """Of Neoverse V2: for QEMU's `max`, which is no processor that one could buy."""
+
+
+def ask_qemu(qemu: str, cpu: str, root: Path) -> list[str]:
+    """Names of the extensions that QEMU offers a program on this processor.
+
+    Args:
+        qemu: Path or name of `qemu-aarch64-static`.
+        cpu: Its name of a processor, from which features may be taken (`max,sve=off`).
+        root: A system for 64-bit ARM, of which the loader and `true` are run.
+
+    Raises:
+        ValueError: QEMU or the loader did not say; the message has QEMU's own.
+    """
+    command = [qemu, "-cpu", cpu, "-L", os.fspath(root), "-E", "LD_SHOW_AUXV=1", os.fspath(root / "bin/true")]
+    done = subprocess.run(command, env={"PATH": os.defpath}, capture_output=True, text=True, check=False)
+    try:
+        return features(done.stdout)
+    except ValueError as error:
+        raise ValueError(done.stderr.strip() or str(error)) from error
 
 
 def features(auxiliary_vector: str) -> list[str]:

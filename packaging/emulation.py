@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import arm_cpuinfo
+
 MARK_OFFSET = 9
 """In the padding of `e_ident` (System V ABI, ELF header): bytes 9 to 15 are zero and ignored."""
 MARK = b"Q"
@@ -29,39 +31,23 @@ _X86 = (
     "constant_tsc rep_good nopl cpuid pni ssse3 cx16 sse4_1 sse4_2 popcnt hypervisor lahf_lm"
 )
 _HASWELL = "fma pcid movbe x2apic aes xsave avx f16c rdrand abm fsgsbase bmi1 avx2 smep bmi2 erms invpcid"
-_ARM = "fp asimd evtstrm aes pmull sha1 sha2 crc32"
-_ARM_8_2 = "atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
 CPUINFO = {
     "Nehalem": f"flags\t\t: {_X86}\n",
     "Haswell": f"flags\t\t: {_X86} {_HASWELL}\n",
-    "cortex-a53": f"Features\t: {_ARM} cpuid\n",
-    "cortex-a72": f"Features\t: {_ARM} cpuid\n",
-    "cortex-a76": f"Features\t: {_ARM} {_ARM_8_2}\n",
-    "neoverse-n1": f"Features\t: {_ARM} {_ARM_8_2} ssbs\n",
 }
-"""What the kernel prints on them, as far as programs look at it: QEMU 7.2 shows the real machine's /proc/cpuinfo."""
+"""What the kernel prints on them, as far as programs look at it: QEMU 7.2 shows the real machine's /proc/cpuinfo. For
+64-bit ARM the file is made out of what QEMU offers."""
 
 
 def _intel(model: int, name: str) -> str:
     return f"vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: {model}\nmodel name\t: {name}\n"
 
 
-def _arm(variant: int, part: int, revision: int) -> str:
-    return (
-        f"CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: {variant:#x}\nCPU part\t: {part:#x}\n"
-        f"CPU revision\t: {revision}\n"
-    )
-
-
 MODEL_LINES = {
     "Nehalem": _intel(26, "Intel Core i7 9xx (Nehalem Class Core i7)"),
     "Haswell": _intel(60, "Intel Core Processor (Haswell)"),
-    "cortex-a53": _arm(0, 0xD03, 4),
-    "cortex-a72": _arm(0, 0xD08, 3),
-    "cortex-a76": _arm(4, 0xD0B, 1),
-    "neoverse-n1": _arm(4, 0xD0C, 1),
 }
-"""The lines of /proc/cpuinfo that name them; the parts are ARM's (main ID register)."""
+"""The lines of /proc/cpuinfo that name them."""
 
 
 EXTENSIONS = {
@@ -155,8 +141,14 @@ def binfmt_rule(machine: Machine, interpreter: Path) -> str:
     return f":{RULE_NAME}:M::{escaped(magic)}:{escaped(mask)}:{interpreter}:PF"
 
 
-def prepare(cpu: str, machine_name: str, folder: Path) -> Emulation:
+def prepare(cpu: str, machine_name: str, folder: Path, *, root: Path | None = None) -> Emulation:
     """Make the marked copy, the rule and the made-up cpuinfo.
+
+    Args:
+        cpu: QEMU's name of a processor.
+        machine_name: A key of `MACHINES`.
+        folder: Where they are made.
+        root: The system that programs will run in; None: this machine's own.
 
     Raises:
         EmulationError: QEMU is not installed or does not know the processor, or this kernel is too old.
@@ -181,12 +173,28 @@ def prepare(cpu: str, machine_name: str, folder: Path) -> Emulation:
     with qemu.open("r+b") as stream:
         stream.seek(MARK_OFFSET)
         stream.write(MARK)
-    cpuinfo = None
-    if cpu in CPUINFO:
-        cpuinfo = folder / f"cpuinfo.{cpu}"
-        cores = range(os.cpu_count() or 1)
-        cpuinfo.write_text("".join(f"processor\t: {n}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for n in cores))
-    return Emulation(cpu, qemu, binfmt_rule(machine, qemu), cpuinfo)
+    file = None
+    if text := cpuinfo(cpu, machine_name, installed, root or Path("/")):
+        file = folder / f"cpuinfo.{cpu}"
+        file.write_text(text)
+    return Emulation(cpu, qemu, binfmt_rule(machine, qemu), file)
+
+
+def cpuinfo(cpu: str, machine_name: str, qemu: str, root: Path) -> str:
+    """What /proc/cpuinfo shall show; empty for a processor of which nobody wrote down what it prints.
+
+    Raises:
+        EmulationError: QEMU cannot run a program of the root on that processor.
+    """
+    num_cores = os.cpu_count() or 1
+    if machine_name == "aarch64":
+        try:
+            return arm_cpuinfo.cpuinfo(cpu, arm_cpuinfo.ask_qemu(qemu, cpu, root), num_cores)
+        except ValueError as error:
+            raise EmulationError(f"{cpu} cannot be emulated in {root}: {error}") from error
+    if cpu not in CPUINFO:
+        return ""
+    return "".join(f"processor\t: {core}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for core in range(num_cores))
 
 
 def descendants(pid: int) -> Iterator[int]:

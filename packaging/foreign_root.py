@@ -33,6 +33,7 @@ PACKAGES = (
     # What the cross compiler links to has to be there when it is loaded, and when a bundle collects it.
     "libgomp1", "libstdc++6", "libatomic1",
 )  # fmt: skip
+QEMU = "qemu-aarch64-static"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 HOST = "opt/host"
 """Where this machine's /usr is seen inside, read-only: the cross compilers find their parts relative to themselves."""
@@ -190,13 +191,11 @@ def cpuinfo(root: Path, cpu: str) -> str:
     Raises:
         RootError: QEMU does not know the processor.
     """
-    asking = ["chroot", os.fspath(root), "/usr/bin/env", "-i", "LD_SHOW_AUXV=1", f"QEMU_CPU={cpu}", "/bin/true"]
-    done = subprocess.run(asking, env={**os.environ, "QEMU_CPU": cpu}, capture_output=True, text=True, check=False)
     try:
-        return arm_cpuinfo.cpuinfo(cpu, arm_cpuinfo.features(done.stdout), os.cpu_count() or 1)
-    except ValueError as error:
-        told = done.stderr.strip() or str(error)
-        raise RootError(f"{cpu} cannot be emulated: {told}. `qemu-aarch64-static -cpu help` lists them.") from error
+        names = arm_cpuinfo.ask_qemu(QEMU, cpu, root)
+    except (ValueError, OSError) as error:
+        raise RootError(f"{cpu} cannot be emulated: {error}. `{QEMU} -cpu help` lists them.") from error
+    return arm_cpuinfo.cpuinfo(cpu, names, os.cpu_count() or 1)
 
 
 def mount_script(root: Path, binds: Sequence[Bind], cpu_file: Path | None) -> str:

@@ -18,22 +18,19 @@ import hashlib
 import json
 import os
 import platform
-import re
-import shutil
 import subprocess
 import sys
-import tarfile
-import venv
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+import source_wheels
 from llama_edits import EditError, edit_source
+from source_wheels import BuildError, Pin, read_pins
 from wheel_files import copies, rewrite_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("hnswlib", "llama-cpp-python")
-SCRIPTS = ("native_wheels.py", "llama_edits.py", "wheel_files.py")
+SCRIPTS = ("native_wheels.py", "source_wheels.py", "llama_edits.py", "wheel_files.py")
 """What decides the outcome besides the pinned packages."""
 RECORD = "native-wheels.json"
 LIBRARIES = "llama_cpp/lib"
@@ -62,33 +59,6 @@ GGML_OPTIONS = {
 }
 
 
-class BuildError(Exception):
-    """What could not be built, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    name: str
-    version: str
-    requirement: str
-    """The lines of the requirements file: version and hashes."""
-
-
-def read_pins(requirements: str, names: Iterable[str]) -> list[Pin]:
-    """Find packages in the text of a compiled requirements file.
-
-    Raises:
-        BuildError: One is missing, or has no hash.
-    """
-    pins = []
-    for name in names:
-        match = re.search(rf"^{re.escape(name)}==([^\s;\\]+)[^\n]*\n(?:[ \t]+--hash=\S+[^\n]*\n?)+", requirements, re.M)
-        if match is None:
-            raise BuildError(f"{name} is not in the requirements file with a version and a hash.")
-        pins.append(Pin(name, match[1], match[0].rstrip().rstrip("\\").rstrip() + "\n"))
-    return pins
-
-
 def is_wanted(path: str) -> bool:
     """Whether a file of the freshly compiled llama-cpp-python belongs in the wheel: no headers, no CMake files."""
     folder, _, name = path.rpartition("/")
@@ -98,21 +68,10 @@ def is_wanted(path: str) -> bool:
 
 
 def environment(source: Path, work: Path) -> dict[str, str]:
-    """Variables to compile a source folder with: portable, small, and the same bytes wherever the folders are."""
-    # A setting of the caller for this very processor would undo everything.
-    kept = {name: value for name, value in os.environ.items() if name != "CPPFLAGS" and not name.startswith("SKBUILD_")}
-    # Of two that match, compilers take the later one. Headers of the tools are in `work` too.
-    maps = f"-ffile-prefix-map={work}=. -ffile-prefix-map={source}=."
-    flags = "" if sys.platform == "win32" else f"-g0 {maps}"
-    return kept | {
+    """Variables to compile either package with, for every processor of this architecture."""
+    return source_wheels.environment(source, work) | {
         "HNSWLIB_NO_NATIVE": "1",
         "CMAKE_ARGS": " ".join(f"-D{name}={value}" for name, value in GGML_OPTIONS.items()),
-        "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 2),
-        "CFLAGS": flags,
-        "CXXFLAGS": flags,
-        "LDFLAGS": "-Wl,-s" if sys.platform == "linux" else "",
-        "SOURCE_DATE_EPOCH": "315532800",  # 1980, the first year that a zip file knows
-        "PYTHONHASHSEED": "0",
     }
 
 
@@ -153,15 +112,17 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
     inputs = digest_of_inputs(pins, tools.read_text("utf-8"))
     if kept := _kept(out, inputs):
         return kept
-    _need_compilers()
+    source_wheels.need_compilers()
     out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    python = _tools(work / "tools", tools)
-    sources = _fetch(python, pins, work)
+    python = source_wheels.make_tools(work / "tools", tools)
+    sources = source_wheels.fetch(python, pins, work)
     wheels = []
     for pin in pins:
-        folder = _unpack(sources, pin, work)
-        raw = _compile(python, folder, work)
+        folder = source_wheels.unpack(sources, pin, work)
+        if pin.name == "llama-cpp-python":
+            edit_source(folder)
+        raw = source_wheels.compile_wheel(python, folder, work, environment(folder, work))
         wheel = out / raw.name
         rewrite_wheel(raw, wheel, is_wanted if pin.name == "llama-cpp-python" else lambda path: True)
         if repeated := copies(wheel):
@@ -181,77 +142,6 @@ def _kept(out: Path, inputs: str) -> list[Path]:
         return wheels if all(_sha256(wheel) == record["wheels"][wheel.name] for wheel in wheels) else []
     except (OSError, ValueError, LookupError, TypeError):
         return []
-
-
-def _need_compilers() -> None:
-    compilers = [os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")]
-    missing = [name for name in compilers if shutil.which(name.split()[0]) is None]
-    if missing and sys.platform != "win32":  # Windows' are found through its registry
-        raise BuildError(f"There is no {' and no '.join(missing)}. On Debian and Ubuntu: apt install g++ python3-dev")
-
-
-def _tools(folder: Path, tools: Path) -> Path:
-    """An environment with the tools to compile with, each with the hash that was locked."""
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not python.exists():
-        try:
-            venv.create(folder, with_pip=True, clear=True)
-        except (OSError, subprocess.CalledProcessError, ImportError) as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise BuildError(f"No environment could be made: {error}. On Debian: apt install python3-venv") from error
-    options = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    _pip(python, "install", [*options, "-r", str(tools)], "The tools to compile with could not be installed")
-    return python
-
-
-def _fetch(python: Path, pins: list[Pin], work: Path) -> Path:
-    sources = work / "sources"
-    file = work / "sources.txt"
-    file.write_text("".join(pin.requirement for pin in pins), encoding="utf-8")
-    # Not isolated: pip asks the build backend for metadata even when it only downloads, and shall ask the locked one.
-    options = ["--no-deps", "--require-hashes", "--no-build-isolation", "--no-binary", ":all:", "--dest", str(sources)]
-    _pip(python, "download", [*options, "-r", str(file)], "The sources could not be fetched")
-    return sources
-
-
-def _unpack(sources: Path, pin: Pin, work: Path) -> Path:
-    name = f"{pin.name.replace('-', '_')}-{pin.version}"
-    folder = work / "source" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    with tarfile.open(sources / f"{name}.tar.gz") as archive:
-        if hasattr(tarfile, "data_filter"):
-            archive.extractall(folder.parent, filter="data")
-        else:  # Python 3.11.0 to 3.11.3; the archive is known by its hash
-            archive.extractall(folder.parent)
-    if pin.name == "llama-cpp-python":
-        edit_source(folder)
-    return folder
-
-
-def _compile(python: Path, source: Path, work: Path) -> Path:
-    target = work / "raw" / source.name
-    shutil.rmtree(target, ignore_errors=True)
-    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "--wheel-dir", str(target)]
-    if (source / "CMakeLists.txt").exists():
-        # Inside the source folder, so that one path is all that has to be kept out of the binaries.
-        options += ["--config-settings", f"build-dir={source / 'build'}"]
-    _pip(python, "wheel", [*options, str(source)], f"{source.name} could not be compiled", environment(source, work))
-    wheels = list(target.glob("*.whl"))
-    if len(wheels) != 1:
-        raise BuildError(f"{source.name} gave {len(wheels)} wheels instead of one.")
-    return wheels[0]
-
-
-def _pip(python: Path, command: str, options: list[str], failure: str, variables: dict[str, str] | None = None) -> None:
-    variables = dict(variables or os.environ)
-    variables["PATH"] = f"{python.parent}{os.pathsep}{variables.get('PATH', '')}"  # cmake and ninja are in there
-    arguments = [str(python), "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-input", *options]
-    done = subprocess.run(
-        arguments, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        # The compiler's message stands before pip's own, of which the last lines are.
-        raise BuildError(f"{failure}:\n{(done.stdout + done.stderr)[-6000:].strip()}")
 
 
 def _sha256(file: Path) -> str:

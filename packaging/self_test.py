@@ -210,7 +210,7 @@ def make_place(options: argparse.Namespace, work: Path) -> Place:
     emulated = None
     if options.cpu != "host":
         machine = emulation.elf_machine(executable) or emulation.machine_of(root)
-        emulated = emulation.prepare(options.cpu, machine, work)
+        emulated = emulation.prepare(options.cpu, machine, work, root=root)
     is_root = sys.platform == "linux" and os.geteuid() == 0
     home = work / "work"
     home.mkdir()

@@ -25,10 +25,11 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import native_wheels
-from native_wheels import ROOT, BuildError, Pin, read_pins
+import source_wheels
+from source_wheels import BuildError, Pin, read_pins
 from wheel_files import rewrite_wheel
 
+ROOT = Path(__file__).resolve().parent.parent
 SAFE_VERSION = (3, 51, 3)
 """As `edgerag.storage.sqlite.WAL_SAFE_VERSION`, which cannot be imported before edgerag is installed."""
 SOURCES = ("sqlite3.c", "sqlite3.h")
@@ -126,12 +127,13 @@ def build(amalgamation: Path, out: Path, work: Path, requirements: Path, tools: 
     out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
     pins = [without_marker(pin) for pin in read_pins(requirements.read_text("utf-8"), ["pysqlite3"])]
-    python = native_wheels._tools(work / "tools", tools)
-    sources = native_wheels._fetch(python, pins, work)
-    folder = native_wheels._unpack(sources, pins[0], work)
+    source_wheels.need_compilers()
+    python = source_wheels.make_tools(work / "tools", tools)
+    sources = source_wheels.fetch(python, pins, work)
+    folder = source_wheels.unpack(sources, pins[0], work)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    raw = native_wheels._compile(python, folder, work)
+    raw = source_wheels.compile_wheel(python, folder, work, source_wheels.environment(folder, work))
     wheel = out / raw.name
     rewrite_wheel(raw, wheel, lambda path: True)
     if (found := _tried(python, wheel, work / "tried")) != _dotted(version):

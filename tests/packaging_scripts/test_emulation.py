@@ -73,6 +73,39 @@ def test_qemu_that_is_not_installed_is_named_with_its_package(tmp_path: Path, mo
         emulation.prepare("Nehalem", "x86_64", tmp_path)
 
 
+@pytest.fixture
+def fake_qemu(tmp_path: Path) -> Path:
+    """Answers as the loader does in QEMU; knows one processor."""
+    script = tmp_path / "qemu"
+    script.write_text(
+        "#!/bin/sh\n"
+        'if [ "$2" = max ]; then printf "AT_HWCAP:  119ffb\\nAT_HWCAP2: 0x0\\n"; '
+        "else echo \"unable to find CPU model '$2'\" >&2; exit 1; fi\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
+def test_an_arm_processor_shows_what_qemu_offers_even_if_nobody_wrote_it_down(fake_qemu: Path) -> None:
+    text = emulation.cpuinfo("max", "aarch64", str(fake_qemu), Path("/srv/arm64"))
+    assert (
+        "Features\t: fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp\n"
+        in text
+    )
+
+
+def test_an_arm_processor_that_cannot_be_run_is_told_in_qemus_words(fake_qemu: Path) -> None:
+    with pytest.raises(
+        emulation.EmulationError, match=r"cortex-a9 cannot be emulated in /srv/arm64: unable to find CPU"
+    ):
+        emulation.cpuinfo("cortex-a9", "aarch64", str(fake_qemu), Path("/srv/arm64"))
+
+
+def test_of_an_unknown_x86_processor_the_real_cpuinfo_stays(fake_qemu: Path) -> None:
+    assert emulation.cpuinfo("Skylake-Client", "x86_64", str(fake_qemu), Path("/")) == ""
+    assert "avx2" in emulation.cpuinfo("Haswell", "x86_64", str(fake_qemu), Path("/"))
+
+
 CHILD = "import os; print([line.split() for line in open('/proc/cpuinfo') if line.startswith('flags')][0])"
 PARENT = (
     f"#!{sys.executable} -I\nimport subprocess, sys, time\n"

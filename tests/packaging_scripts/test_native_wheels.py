@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.packaging_scripts.loading import SCRIPTS, load
 
 native_wheels = load("native_wheels")
+source_wheels = sys.modules["source_wheels"]
 llama_edits = load("llama_edits")
 REQUIREMENTS = SCRIPTS.parent / "requirements"
 
@@ -174,7 +176,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     wheel_files = load("wheel_files")
     compiled: list[str] = []
 
-    def compile_(python: Path, source: Path, work: Path) -> Path:
+    def compile_(python: Path, source: Path, work: Path, variables: dict[str, str]) -> Path:
         compiled.append(source.name)
         target = work / "raw" / source.name
         target.mkdir(parents=True, exist_ok=True)
@@ -184,11 +186,12 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             wheel.writestr("module.so", b"native" * 5000)
         return raw
 
-    monkeypatch.setattr(native_wheels, "_need_compilers", lambda: None)
-    monkeypatch.setattr(native_wheels, "_tools", lambda folder, tools: Path("python"))
-    monkeypatch.setattr(native_wheels, "_fetch", lambda python, pins, work: work)
-    monkeypatch.setattr(native_wheels, "_unpack", lambda sources, pin, work: work / pin.name)
-    monkeypatch.setattr(native_wheels, "_compile", compile_)
+    monkeypatch.setattr(native_wheels, "edit_source", lambda folder: None)
+    monkeypatch.setattr(source_wheels, "need_compilers", lambda: None)
+    monkeypatch.setattr(source_wheels, "make_tools", lambda folder, tools: Path("python"))
+    monkeypatch.setattr(source_wheels, "fetch", lambda python, pins, work: work)
+    monkeypatch.setattr(source_wheels, "unpack", lambda sources, pin, work: work / pin.name)
+    monkeypatch.setattr(source_wheels, "compile_wheel", compile_)
     return compiled
 
 
