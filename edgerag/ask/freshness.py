@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from edgerag.datatypes import Document
+from edgerag.file_hash import hash_file
 
 
 class FreshnessCheck:
@@ -34,8 +34,7 @@ def _look(document: Document) -> str:
     if status.st_mtime_ns == document.mtime_ns:
         return ""
     try:
-        with path.open("rb") as stream:
-            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        content_hash = hash_file(path)
     except OSError:
         return "unreadable"
     return "" if content_hash == document.content_hash else "changed"

@@ -15,11 +15,12 @@ from edgerag.coded_text import coded
 from edgerag.cores import usable_cores
 from edgerag.datatypes import PromptPart, Sampling
 from edgerag.errors import ModelError, os_reason
+from edgerag.file_hash import hash_file
 from edgerag.inference.generator_family import detect_family
 from edgerag.inference.generator_native import LlamaContext
 from edgerag.inference.generator_sampling import pick_token
 from edgerag.inference.generator_text import TextAssembler
-from edgerag.inference.manifest import MANIFEST_NAME, REINSTALL_HINT, hash_file, read_manifest
+from edgerag.inference.manifest import MANIFEST_NAME, REINSTALL_HINT, read_manifest
 from edgerag.inference.threads import worker_count
 from edgerag.protocols import StopFlag
 

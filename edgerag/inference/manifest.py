@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from edgerag.coded_text import coded
 from edgerag.errors import ModelError, os_reason
+from edgerag.file_hash import hash_file
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -155,12 +156,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def describe_file(folder: Path, relative: str) -> ModelFile:
     """Hash a file for a manifest."""
     return ModelFile(relative, hash_file(folder / relative), (folder / relative).stat().st_size)
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def verified_bytes(folder: Path, manifest: Manifest, role: str) -> bytes:

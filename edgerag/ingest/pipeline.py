@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from edgerag.config import Settings
 from edgerag.cores import usable_cores
 from edgerag.datatypes import FileFailed, IngestEvent, IngestSummary, ParsedDocument, ScannedFile
 from edgerag.errors import DocumentError
+from edgerag.file_hash import hash_file
 from edgerag.ingest.batch import Batch, Ingester
 from edgerag.ingest.changes import FoundFile, Plan, plan_changes
 from edgerag.ingest.progress import ProgressMeter
@@ -91,7 +91,7 @@ def ingest(
         recipe=recipe,
         source_ids=frozenset(source.id for source in sources),
         unseen=tuple(unseen),
-        hash_file=_hash_file,
+        hash_file=hash_file,
     )
     _count_time(timings, "plan", plan_started)
     _apply_cheap_changes(writer, plan)
@@ -199,11 +199,6 @@ def _reason(error: DocumentError) -> str:
         if error.hint
         else error.message
     )
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _num_parse_workers(settings: Settings) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 
 from edgerag.coded_text import coded
 from edgerag.errors import ModelError
+from edgerag.file_hash import hash_file
 from edgerag.inference.external_data import has_external_data
-from edgerag.inference.manifest import Manifest, ModelFile, Pooling, Task, hash_file
+from edgerag.inference.manifest import Manifest, ModelFile, Pooling, Task
 from edgerag.models.gguf import read_gguf_header
 
 COMPLETE_HINT = coded("hint.complete", "A complete GGUF model is needed.")

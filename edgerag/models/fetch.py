@@ -10,7 +10,7 @@ from typing import Any
 from edgerag import paths
 from edgerag.coded_text import coded
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import hash_file
+from edgerag.file_hash import hash_file
 from edgerag.models.catalogue import HubSource, Source, SourceFile, WheelSource
 from edgerag.models.disk import check_free_space
 from edgerag.models.download import Remote, RetryPolicy, download

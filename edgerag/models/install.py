@@ -12,7 +12,8 @@ from pathlib import Path
 from edgerag import paths
 from edgerag.coded_text import coded
 from edgerag.errors import LibraryError, ModelError, os_reason
-from edgerag.inference.manifest import Manifest, hash_file, write_manifest
+from edgerag.file_hash import hash_file
+from edgerag.inference.manifest import Manifest, write_manifest
 from edgerag.models.disk import check_stop, disk_error, sync_folder
 from edgerag.models.store import InstalledModel, check_name, scan
 from edgerag.protocols import StopFlag

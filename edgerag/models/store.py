@@ -15,7 +15,8 @@ from pathlib import Path
 from edgerag import paths
 from edgerag.coded_text import coded, with_hint
 from edgerag.errors import ModelError, os_reason
-from edgerag.inference.manifest import MANIFEST_NAME, Manifest, ModelFile, Task, hash_file, read_manifest
+from edgerag.file_hash import hash_file
+from edgerag.inference.manifest import MANIFEST_NAME, Manifest, ModelFile, Task, read_manifest
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgerag.coded_text import coded
 from edgerag.errors import StaleIndexError
+from edgerag.file_hash import hash_file
 from edgerag.protocols import StopFlag
 from edgerag.storage.exact_scan import best_first, is_in
 
@@ -252,12 +253,6 @@ def remove_snapshots(folder: Path, fingerprint: str, *, keep: str = "") -> None:
         if path.name != keep:
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _identity(path: Path) -> tuple[int, ...]:

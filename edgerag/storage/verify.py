@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from edgerag.datatypes import embedded_text
+from edgerag.file_hash import hash_file
 from edgerag.protocols import StopFlag
 from edgerag.storage.checksums import (
     chunk_checksum,
@@ -153,10 +152,5 @@ def _snapshots(library: Library, stop: StopFlag) -> Iterator[Damage | VerifyProg
     for file_name, sha256 in library.rows("SELECT file_name, sha256 FROM index_snapshots"):
         path = library.folder / INDEX_FOLDER / file_name
         # A missing file is no damage: the index is a cache, and searches do without it.
-        if path.is_file() and _file_sha256(path) != sha256:
+        if path.is_file() and hash_file(path) != sha256:
             yield Damage("index", file_name, "hash does not fit; `edgerag rebuild` makes it anew", None)
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -97,7 +97,7 @@ def lora(
 ) -> None:
     """Turn the LoRA ADAPTER (a folder in the form of `peft`) into a GGUF file that llama.cpp loads beside its base."""
     # deferred: as above
-    from edgerag.inference.manifest import hash_file
+    from edgerag.file_hash import hash_file
     from edgerag_export.generators.converter import get_converter
     from edgerag_export.generators.to_gguf import check_lora, convert_lora
     from edgerag_export.sources import default_cache

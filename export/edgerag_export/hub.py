@@ -7,7 +7,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import hash_file
+from edgerag.file_hash import hash_file
 from edgerag.models.catalogue import HubSource, SourceFile
 from edgerag.models.download import download
 from edgerag.models.hub_source import locate_hub_file

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import hash_file
+from edgerag.file_hash import hash_file
 from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe
 from edgerag_export.step_cache import StepCache

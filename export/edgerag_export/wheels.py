@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import hash_file
+from edgerag.file_hash import hash_file
 from edgerag_export.recipe import Source
 from edgerag_export.sources import check_hash
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgerag.file_hash import hash_file
 from edgerag.inference.embedder import OnnxEmbedder
-from edgerag.inference.manifest import hash_file, read_manifest
+from edgerag.inference.manifest import read_manifest
 from edgerag.paths import BUNDLED_MODELS
 from edgerag_export.gate import failures
 from edgerag_export.measure.embedding import Figures, measure

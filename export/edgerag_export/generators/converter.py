@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edgerag.errors import ModelError
+from edgerag.file_hash import hash_file
 from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -169,8 +169,7 @@ def _download(version: str, scratch: Path) -> Path:
 
 def _unpack(archive: Path, version: str, cache: Path) -> Converter:
     try:
-        with archive.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = hash_file(archive)
         place = cache / f"converter-{version}-{sha256[:16]}"
         if (place / _RECORD).is_file():
             return Converter(place, version, sha256)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgerag.errors import ModelError
-from edgerag.inference.manifest import hash_file
+from edgerag.file_hash import hash_file
 from edgerag_export.generators.converter import installed_version
 from edgerag_export.generators.importance import WINDOW, collect_importance
 from edgerag_export.generators.quantizer import FLOAT_RUNGS, RUNGS, quantize

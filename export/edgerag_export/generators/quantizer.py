@@ -8,7 +8,9 @@ from pathlib import Path
 
 from edgerag.cores import usable_cores
 from edgerag.errors import ModelError
+from edgerag.models.disk import SPARE_BYTES
 from edgerag.models.gguf import read_gguf_header
+from edgerag_export.disk import check_room
 from edgerag_export.generators.native import run_job
 from edgerag_export.progress import Progress
 
@@ -26,7 +28,6 @@ RUNGS = {
 """llama.cpp's constant for each; largest first."""
 FLOAT_RUNGS = ("f32", "bf16", "f16")
 """Those for which nothing is rounded to a grid, so that an importance matrix has nothing to weigh."""
-SPARE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def quantize(
     if rung not in RUNGS:
         raise ModelError(f"There is no quantisation {rung}.", hint=f"Known: {', '.join(RUNGS)}.")
     read_gguf_header(source)
-    _check_disk(source, target, rung)
+    # Floats may come out of a file that was quantised: at most 4 bytes for what took half of one.
+    check_room(target, source.stat().st_size * (8 if rung in FLOAT_RUNGS else 2) // 2)
     arriving = target.parent / f".{target.name}.part"
     arriving.unlink(missing_ok=True)
     request = {
@@ -90,18 +92,3 @@ def quantize(
     finally:
         arriving.unlink(missing_ok=True)
     return Quantized(target, answer["tensor_types"], tuple(answer["complaints"]))
-
-
-def _check_disk(source: Path, target: Path, rung: str) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(target.parent).free
-    except OSError as error:
-        raise ModelError(f"{target.parent} cannot be written: {error.strerror}.") from error
-    # Floats may come out of a file that was quantised: at most 4 bytes for what took half of one.
-    needed = source.stat().st_size * (8 if rung in FLOAT_RUNGS else 2) // 2 + SPARE_BYTES
-    if free < needed:
-        raise ModelError(
-            f"{target.parent} has {free / 1e6:.0f} MB free, and {target.name} may need {needed / 1e6:.0f} MB.",
-            hint="Free some space, or choose a --cache on a larger disk.",
-        )

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgerag.errors import ModelError
+from edgerag_export.disk import check_room
 from edgerag_export.generators.converter import Converter
 from edgerag_export.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
-SPARE_BYTES = 64 * 2**20
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _WRITING = re.compile(r"Writing:\s*(\d+)%")
 _BYTES_EACH = {"f16": 2, "f32": 4}
@@ -61,7 +60,7 @@ def convert(
     weights = _check_model(folder)
     # float16 is what most weights are published in, and float32 twice that.
     needed = sum(path.stat().st_size for path in weights) * _BYTES_EACH[outtype] // 2
-    _check_disk(target, needed)
+    check_room(target, needed)
     arguments = ["--outtype", outtype, "--model-name", name or folder.name]
     # The converter takes more metadata (base name, version) from the folder's name: it is always shown the same one.
     with _shown_as(folder, name or folder.name) as shown:
@@ -90,7 +89,7 @@ def convert_lora(
             notice.
     """
     check_lora(adapter, base)
-    _check_disk(target, 2 * sum(path.stat().st_size for path in adapter.glob("adapter_model.*")))
+    check_room(target, 2 * sum(path.stat().st_size for path in adapter.glob("adapter_model.*")))
     with _shown_as(adapter, name or adapter.name) as shown:
         arguments = ["--outtype", outtype, "--base", str(base.absolute()), str(shown)]
         _run(converter, "convert_lora_to_gguf.py", arguments, adapter.name, target, progress)
@@ -162,20 +161,6 @@ def _check_adapter(folder: Path) -> None:
             )
     if not any((folder / name).is_file() for name in ("adapter_model.safetensors", "adapter_model.bin")):
         raise ModelError(f"{folder} holds no adapter_model.safetensors.", hint="Name a peft folder.")
-
-
-def _check_disk(target: Path, needed: int) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(target.parent).free
-    except OSError as error:
-        raise ModelError(f"{target.parent} cannot be written: {error.strerror}.") from error
-    if free < needed + SPARE_BYTES:
-        raise ModelError(
-            f"{target.parent} has {free / 1e6:.0f} MB free, and {target.name} needs about "
-            f"{(needed + SPARE_BYTES) / 1e6:.0f} MB.",
-            hint="Free some space, or choose a --cache on a larger disk.",
-        )
 
 
 @contextlib.contextmanager

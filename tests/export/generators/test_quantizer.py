@@ -104,7 +104,7 @@ def test_what_llama_cpp_cannot_read_is_refused_and_leaves_nothing(source: Path, 
 def test_too_little_disk_is_noticed_before(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 1_000_000))
-    with pytest.raises(ModelError, match=r"has 1 MB free, and small\.gguf may need 67 MB"):
+    with pytest.raises(ModelError, match=r"has 1 MB free, and small\.gguf needs about 67 MB"):
         quantize(source, tmp_path / "small.gguf", "q8_0", threads=1)
 
 
