@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,11 @@ USER_FOLDERS = {
     "LOCALAPPDATA": "local",
 }
 """Where Linux, macOS and Windows look for a user's folders, and where a test finds them instead."""
+
+# A shell starts what it puts into the background with SIGINT ignored, and everything below inherits that: the programs
+# that tests interrupt would not notice.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Deadlines measure the machine, not the code. In CI a failure must not depend on the draw.
 hypothesis.settings.register_profile("default", deadline=None)
