@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import pytest
 from textual import events
 from textual.message import Message
 from textual.pilot import Pilot
@@ -36,6 +37,13 @@ Found = TypeVar("Found", bound=Message)
 Shown = TypeVar("Shown", bound=SectionScreen)
 PICTURES = Path(__file__).parent / "pictures"
 WRITE_VARIABLE = "WRITE_PICTURES"
+LOOKS = [
+    pytest.param((80, 24), "dark", "en", id="80x24-dark-en"),
+    pytest.param((80, 24), "light", "zh", id="80x24-light-zh"),
+    pytest.param((120, 40), "light", "en", id="120x40-light-en"),
+    pytest.param((120, 40), "dark", "zh", id="120x40-dark-zh"),
+]
+"""Size, theme and language of the pictures: each value at least once with each of another kind."""
 TIMEOUT_S = 20.0
 HARBOUR = "# Harbour\n\nThe harbour of Varn was dredged in 1912. Ada Holm led the dredging of the harbour of Varn.\n"
 MARKET = "# Market\n\nThe fish market of Varn opens at dawn. The market is closed on Sundays.\n"

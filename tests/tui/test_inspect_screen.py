@@ -14,7 +14,7 @@ from edgerag_tui import messages
 from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.screens.inspect import InspectScreen
 from tests.fakes import FakeGenerator
-from tests.tui.driving import HARBOUR, MARKET, QUESTION, SUPPORTED, Driver, check_picture, drive, running
+from tests.tui.driving import HARBOUR, LOOKS, MARKET, QUESTION, SUPPORTED, Driver, check_picture, drive, running
 
 FERRY = "# Ferry\n\nTickets for the boat are sold on board.\n"
 NOTES = {"harbour.md": HARBOUR, "market.md": MARKET, "ferry.md": FERRY}
@@ -287,14 +287,6 @@ def test_a_failure_is_told_in_the_screen(tmp_path: Path) -> None:
             assert text_of(screen, "#inspect-state") == "! The embedding model is missing. Run `edgerag doctor`."
 
     drive(work())
-
-
-LOOKS = [
-    pytest.param((80, 24), "dark", "en", id="80x24-dark-en"),
-    pytest.param((80, 24), "light", "zh", id="80x24-light-zh"),
-    pytest.param((120, 40), "light", "en", id="120x40-light-en"),
-    pytest.param((120, 40), "dark", "zh", id="120x40-dark-zh"),
-]
 
 
 @pytest.mark.parametrize(("size", "theme", "language"), LOOKS)

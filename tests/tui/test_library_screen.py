@@ -18,7 +18,7 @@ from edgerag_tui.screens.library_add import AddScreen
 from edgerag_tui.screens.prompts import ConfirmScreen
 from edgerag_tui.widgets.file_tree import SIGNS, STATE_KEYS, STYLES, FileTree
 from edgerag_tui.widgets.jobs_pane import JobsPane
-from tests.tui.driving import HARBOUR, Driver, check_picture, drive, running
+from tests.tui.driving import HARBOUR, LOOKS, Driver, check_picture, drive, running
 
 
 async def opened(driver: Driver) -> LibraryScreen:
@@ -268,15 +268,7 @@ def test_every_state_has_words_and_a_sign() -> None:
         assert set(keys.values()) <= known.keys()
 
 
-@pytest.mark.parametrize(
-    ("size", "theme", "language"),
-    [
-        pytest.param((80, 24), "dark", "en", id="80x24-dark-en"),
-        pytest.param((80, 24), "light", "zh", id="80x24-light-zh"),
-        pytest.param((120, 40), "light", "en", id="120x40-light-en"),
-        pytest.param((120, 40), "dark", "zh", id="120x40-dark-zh"),
-    ],
-)
+@pytest.mark.parametrize(("size", "theme", "language"), LOOKS)
 def test_the_library_looks_as_it_did(
     size: tuple[int, int], language: str, theme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

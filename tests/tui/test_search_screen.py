@@ -19,7 +19,7 @@ from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.screens.search import SearchScreen
 from edgerag_tui.screens.search_filter import SearchFilterScreen
 from edgerag_tui.widgets.result_list import ResultList
-from tests.tui.driving import check_picture, drive, running
+from tests.tui.driving import LOOKS, check_picture, drive, running
 from tests.tui.searching import NOTES, finished, marked, names, preview, search, stages_of, text_of
 
 
@@ -306,14 +306,6 @@ def test_what_is_found_follows_the_library(tmp_path: Path) -> None:
             await driver.until(lambda: "ferry.md" in names(screen))
 
     drive(work())
-
-
-LOOKS = [
-    pytest.param((80, 24), "dark", "en", id="80x24-dark-en"),
-    pytest.param((80, 24), "light", "zh", id="80x24-light-zh"),
-    pytest.param((120, 40), "light", "en", id="120x40-light-en"),
-    pytest.param((120, 40), "dark", "zh", id="120x40-dark-zh"),
-]
 
 
 @pytest.mark.parametrize(("size", "theme", "language"), LOOKS)
