@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import arm_cpuinfo
-from minimal_root import RootError, host_architecture
+from inside_root import Bind, add_run_options, enter, environment
+from minimal_root import RootError, host_architecture, run_step
 
 PACKAGES = (
     "python3", "python3-venv", "python3-dev", "ca-certificates", "zlib1g-dev",
@@ -44,13 +43,6 @@ TOOLS = {
     "objcopy": "objcopy", "objdump": "objdump", "ranlib": "ranlib", "readelf": "readelf", "strip": "strip",
 }  # fmt: skip
 """Name inside: name of the cross tool without the target in front."""
-SHARED = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/etc/pip.conf")
-"""Of this machine, where they exist: without them nothing can be installed behind a company's proxy."""
-HANDED_ON = (
-    "PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-    "NO_PROXY",
-)  # fmt: skip
-"""Beginnings of the variables that the command inside gets from outside. No others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +59,6 @@ TARGETS = {
     "arm64": Target("qemu-aarch64", "aarch64-linux-gnu", "g++-aarch64-linux-gnu"),
     "armhf": Target("qemu-arm", "arm-linux-gnueabihf", "g++-arm-linux-gnueabihf"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A folder or file of this machine that is seen inside."""
-
-    here: Path
-    there: str
-    """Absolute, inside."""
-    is_read_only: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Bind:
-        """Read `HERE:THERE` or `HERE:THERE:ro`.
-
-        Raises:
-            RootError: Another form, `THERE` is not absolute, or nothing is `HERE`.
-        """
-        here, _, rest = text.partition(":")
-        there, _, mode = rest.partition(":")
-        if not here or not there.startswith("/") or ".." in Path(there).parts or mode not in ("", "ro"):
-            raise RootError(f"--bind {text}: write HERE:THERE or HERE:THERE:ro, with an absolute THERE.")
-        path = Path(here).absolute()
-        if not path.exists():
-            raise RootError(f"--bind {text}: {path} does not exist.")
-        return cls(path, there, mode == "ro")
 
 
 def problems(arch: str, *, binfmt: Path = BINFMT) -> Iterator[str]:
@@ -145,8 +111,8 @@ def make(folder: Path, *, arch: str, suite: str, mirror: str = "") -> None:
         raise RootError("\n".join(missing))
     if folder.exists() and any(folder.iterdir()):
         raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
-    _run(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
-    _run(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
+    run_step(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
+    run_step(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
     add_cross_tools(folder, TARGETS[arch])
 
 
@@ -198,44 +164,6 @@ def cpuinfo(root: Path, cpu: str) -> str:
     return arm_cpuinfo.cpuinfo(cpu, names, os.cpu_count() or 1)
 
 
-def mount_script(root: Path, binds: Sequence[Bind], cpu_file: Path | None) -> str:
-    """Shell commands that mount what the root needs and become its `"$@"`, for a mount namespace of their own."""
-    lines = ["set -e"]
-
-    def mount(options: str, source: object, there: str) -> None:
-        lines.append(f"mount {options} {shlex.quote(str(source))} {shlex.quote(str(root / there.lstrip('/')))}")
-
-    mount("-t proc", "proc", "/proc")
-    # Without /sys onnxruntime counts no cores and recognises no instruction sets.
-    mount("-t sysfs -o ro", "sys", "/sys")
-    mount("--rbind", "/dev", "/dev")
-    mount("-t tmpfs", "tmp", "/tmp")
-    mount("--bind -o ro", "/usr", HOST)
-    mount("--bind -o ro", HOST_LIBRARIES, os.fspath(HOST_LIBRARIES))
-    mount("--bind -o ro", HOST_LOADER.parent.resolve(), "usr/lib64")
-    if cpu_file is not None:
-        # QEMU before 8.2 shows this machine's processor there.
-        mount("--bind", cpu_file, "/proc/cpuinfo")
-    for bind in binds:
-        mount(f"--bind{' -o ro' if bind.is_read_only else ''}", bind.here, bind.there)
-    lines.append(f'exec chroot {shlex.quote(str(root))} "$@"')
-    return "\n".join(lines)
-
-
-def environment(cpu: str, outside: Mapping[str, str], given: Sequence[str] = ()) -> list[str]:
-    """`NAME=VALUE` of everything the command inside gets; what is given wins."""
-    variables = {name: value for name, value in outside.items() if name.startswith(HANDED_ON)}
-    variables |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
-    if cpu:
-        variables["QEMU_CPU"] = cpu
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise RootError(f"--setenv {text}: write NAME=VALUE.")
-        variables[name] = value
-    return [f"{name}={value}" for name, value in sorted(variables.items())]
-
-
 def run(
     root: Path, command: Sequence[str], *, cpu: str, binds: Sequence[Bind], variables: Sequence[str], offline: bool,
     folder: str,
@@ -257,32 +185,16 @@ def run(
     if missing := list(problems(architecture(root))):
         raise RootError("\n".join(missing))
     root = root.absolute()
-    shared = [Bind(Path(path), path, True) for path in SHARED if Path(path).exists()]
-    for bind in [*shared, *binds]:
-        place = root / bind.there.lstrip("/")
-        if bind.here.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-        elif not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-    cpu_file = None
+    own = [Bind(Path("/usr"), f"/{HOST}", True), Bind(HOST_LIBRARIES, os.fspath(HOST_LIBRARIES), True)]
+    own.append(Bind(HOST_LOADER.parent.resolve(), "/usr/lib64", True))
     if cpu and architecture(root) == "arm64":
+        # QEMU before 8.2 shows this machine's processor there.
         cpu_file = root / f"run/cpuinfo.{cpu}"
         cpu_file.write_text(cpuinfo(root, cpu), encoding="ascii")
-    namespaces = ["--mount", "--propagation", "private", *(["--net"] if offline else [])]
-    inside = ["/usr/bin/env", "-i", *environment(cpu, os.environ, variables)]
-    started = ["sh", "-c", 'cd "$0" && exec "$@"', folder, *command]
-    script = mount_script(root, [*shared, *binds], cpu_file)
-    return subprocess.run(["unshare", *namespaces, "sh", "-c", script, "sh", *inside, *started], check=False).returncode
-
-
-def _run(command: Sequence[str]) -> None:
-    print("+", *command, file=sys.stderr, flush=True)
-    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        end = "\n".join(done.stdout.splitlines()[-15:])
-        raise RootError(f"{command[0]} ended with {done.returncode}:\n{end}")
+        own.append(Bind(cpu_file, "/proc/cpuinfo"))
+    processor = {"QEMU_CPU": cpu} if cpu else {}
+    inside = environment(os.environ, variables, **processor)
+    return enter(root, command, binds=[*own, *binds], variables=inside, offline=offline, folder=folder)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -299,11 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     making.add_argument("--suite", default="bookworm", help="release of Debian (default: %(default)s)")
     making.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
     running.add_argument("--cpu", default="", help="QEMU's name: cortex-a53, cortex-a72, neoverse-n1, max, ...")
-    running.add_argument("--bind", action="append", default=[], metavar="HERE:THERE[:ro]", help="may be repeated")
-    running.add_argument("--setenv", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
-    running.add_argument("--chdir", default="/root", help="where to start, inside (default: %(default)s)")
-    running.add_argument("--offline", action="store_true", help="without any network interface")
-    running.add_argument("command", nargs="+", help="program and arguments; put -- in front of it")
+    add_run_options(running)
     given = parser.parse_args(arguments)
     try:
         if given.action == "make":

@@ -59,9 +59,9 @@ def make_root(folder: Path, *, arch: str = "", suite: str = "bookworm", mirror: 
         raise RootError("debootstrap is not installed. On Debian and Ubuntu: apt-get install debootstrap")
     if folder.exists() and any(folder.iterdir()):
         raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
-    _run(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
+    run_step(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
     if arch != host_architecture():
-        _run(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
+        run_step(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
     strip(folder)
 
 
@@ -102,7 +102,12 @@ def _find(root: Path, folders: Sequence[str], patterns: Sequence[str]) -> Iterat
                         yield path
 
 
-def _run(command: Sequence[str]) -> None:
+def run_step(command: Sequence[str]) -> None:
+    """Run one step of making a root, whose output is shown only if it fails.
+
+    Raises:
+        RootError: It failed; the message has the end of what it printed.
+    """
     print("+", *command, file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -23,6 +23,7 @@ from edgerag.settings_file import config_file, setting_values
 
 Verdict = Literal["ok", "note", "problem"]
 LOW_DISK_BYTES = 500_000_000
+FULL_DISK_BYTES = 50_000_000
 IS_BUNDLE = bool(getattr(sys, "frozen", False))
 MARKS: dict[str, str] = {"ok": "ok  ", "note": "note", "problem": "BAD "}
 
@@ -136,7 +137,11 @@ def _disk(context: CliContext) -> Finding:
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     text = coded("doctor.disk", "{size} free at {folder}", size=format_size(free), folder=existing)
-    return Finding("disk", "ok" if free > LOW_DISK_BYTES else "problem", text)
+    if free > LOW_DISK_BYTES:
+        return Finding("disk", "ok", text)
+    # A stick is small, and so may the library on it be: no fault until nothing more fits.
+    text = coded("doctor.disk_low", "{text}: reading many files may fill it", text=text)
+    return Finding("disk", "note" if free > FULL_DISK_BYTES else "problem", text)
 
 
 def _processor(context: CliContext) -> Finding:

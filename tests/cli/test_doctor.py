@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +105,25 @@ def test_a_bundle_names_the_distances_of_its_portable_index(
     monkeypatch.setattr(doctor_command, "this_processor", lambda: x86(*HASWELL))
     text = "used above 50000 chunks, distances by SSE; up to that, all vectors are compared"
     assert findings()["hnswlib"]["text"] == text
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("free", "verdict", "told"),
+    [
+        (9_000_000_000, "ok", "9.0 GB free at "),
+        (429_000_000, "note", ": reading many files may fill it"),
+        (9_000_000, "problem", ": reading many files may fill it"),
+    ],
+    ids=["a disk", "a small stick", "full"],
+)
+def test_a_small_disk_is_no_fault_until_it_is_full(
+    free: int, verdict: str, told: str, findings: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_command.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    disk = findings()["disk"]
+    assert disk["verdict"] == verdict
+    assert told in disk["text"]
 
 
 class _LlamaCpp:
