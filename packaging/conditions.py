@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from session import NotShownError, Session
 from steps_keep import quick_find
 
 NOBODY = 65534
+STICK_BYTES = 600_000_000
+"""Of a sparse file: as much is written as is put on it."""
 ODD_NAME = "U盘 (1) mit Leerzeichen & Ümläut"
 
 
@@ -34,6 +37,33 @@ def _bundle_of(session: Session) -> Path:
 def read_only(session: Session) -> str:
     """A write-protected stick."""
     return _tried(session, "read-only", read_only_bundle=True)
+
+
+def stick(session: Session) -> str:
+    """A stick with Windows' file system, which knows no permissions: the bundle, the home and the library on it."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or session.place.emulation is not None:
+        raise NotShownError("only root can mount, and not under emulation")
+    if shutil.which("ntfs-3g") is None or shutil.which("mkntfs") is None:
+        raise NotShownError("ntfs-3g is not installed; on Debian and Ubuntu: apt-get install ntfs-3g")
+    mounted = session.place.work / "stick"
+    image = session.place.work / "stick.img"
+    mounted.mkdir()
+    with image.open("wb") as stream:
+        stream.truncate(STICK_BYTES)
+    for command in (["mkntfs", "-F", "-Q", "-q", os.fspath(image)], ["ntfs-3g", os.fspath(image), os.fspath(mounted)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise NotShownError(f"{command[0]} failed: {done.stderr.strip()}")
+    try:
+        bundle = mounted / "bundle"
+        shutil.copytree(_bundle_of(session), bundle, symlinks=True, copy_function=shutil.copyfile)
+        place = session.place.changed(home_name="stick/home", executable=bundle / session.place.executable.name)
+        place.home.mkdir()
+        told = quick_find(Session(place, session.documents, session.samples, None, session.timeout_s, session.runs))
+    finally:
+        subprocess.run(["umount", os.fspath(mounted)], check=True)
+        image.unlink()
+    return told
 
 
 def spaces(session: Session) -> str:
@@ -107,6 +137,7 @@ def nobody(session: Session) -> str:
 
 CONDITIONS: dict[str, Callable[[Session], str]] = {
     "read-only": read_only,
+    "stick": stick,
     "spaces": spaces,
     "noexec-tmp": noexec_tmp,
     "read-only-tmp": read_only_tmp,

@@ -19,6 +19,9 @@ LEFT_OUT = {
 }
 """Variants of the processor code that are not compiled, each 1 MB and a minute, with the reason."""
 
+NEEDED_FLAGS = {"alderlake": "-mavxvnni", "sapphirerapids": "-mamx-int8"}
+"""Options that compilers of older systems do not know (gcc since 11); without them these variants are left out too."""
+
 _VARIANT = re.compile(r"^[ \t]*ggml_add_cpu_backend_variant\(([\w.]+)[^)\n]*\)[ \t]*$", re.MULTILINE)
 _COMMON = "set(LLAMA_BUILD_COMMON ON CACHE"
 
@@ -75,15 +78,19 @@ class EditError(Exception):
     """A place that a change expects is not there."""
 
 
-def edit_source(folder: Path) -> None:
+def edit_source(folder: Path, also_left_out: Collection[str] = ()) -> None:
     """Change an unpacked source of llama-cpp-python.
+
+    Args:
+        folder: Of the source.
+        also_left_out: Variants that are not compiled, besides `LEFT_OUT`.
 
     Raises:
         EditError: It is another version than the one that these changes were written for.
     """
     ggml = folder / "vendor/llama.cpp/ggml/src"
     _edit(folder / "CMakeLists.txt", without_common)
-    _edit(ggml / "CMakeLists.txt", lambda text: leave_out_variants(text, LEFT_OUT)[0])
+    _edit(ggml / "CMakeLists.txt", lambda text: leave_out_variants(text, {*LEFT_OUT, *also_left_out})[0])
     _edit(ggml / "ggml-cpu/arch/x86/quants.c", with_sse_products)
 
 

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import source_wheels
-from llama_edits import EditError, edit_source
+from llama_edits import NEEDED_FLAGS, EditError, edit_source
 from source_wheels import BuildError, Pin, read_pins
 from wheel_files import copies, rewrite_wheel
 
@@ -75,6 +75,16 @@ def environment(source: Path, work: Path) -> dict[str, str]:
     }
 
 
+def unknown_variants() -> list[str]:
+    """Variants of llama.cpp that the compiler is too old for; said on stderr, because processors get a slower one."""
+    if platform.machine() not in ("x86_64", "AMD64") or sys.platform == "win32":
+        return []
+    missing = [name for name, option in NEEDED_FLAGS.items() if not source_wheels.takes_option(option)]
+    for name in missing:
+        print(f"left out: {name}, the compiler does not know {NEEDED_FLAGS[name]}", file=sys.stderr)
+    return missing
+
+
 def digest_of_inputs(pins: Iterable[Pin], tools: str) -> str:
     """Hash of everything that decides what comes out, but for the compiler's own libraries."""
     parts = [*(pin.requirement for pin in pins), tools, sys.platform, platform.machine(), *platform.libc_ver()]
@@ -121,7 +131,7 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
     for pin in pins:
         folder = source_wheels.unpack(sources, pin, work)
         if pin.name == "llama-cpp-python":
-            edit_source(folder)
+            edit_source(folder, unknown_variants())
         raw = source_wheels.compile_wheel(python, folder, work, environment(folder, work))
         wheel = out / raw.name
         rewrite_wheel(raw, wheel, is_wanted if pin.name == "llama-cpp-python" else lambda path: True)

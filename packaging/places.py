@@ -135,7 +135,8 @@ class Place:
         if root:
             lines.append(f"mount --bind {root} {root}")
             lines += [f"mount --rbind /{name} {root}/{name}" for name in ("proc", "sys", "dev")]
-            lines.append(f"mount --bind {shlex.quote(os.fspath(self.work))} {root}{WORK_INSIDE}")
+            # What is mounted in it comes along.
+            lines.append(f"mount --rbind {shlex.quote(os.fspath(self.work))} {root}{WORK_INSIDE}")
             if not self.tmp_options:
                 lines.append(f"mount --bind {shlex.quote(os.fspath(self.work / 'tmp'))} {root}/tmp")
             if not self._is_in_root:

@@ -75,6 +75,15 @@ def need_compilers() -> None:
         raise BuildError(f"There is no {' and no '.join(missing)}. On Debian and Ubuntu: apt install g++ python3-dev")
 
 
+def takes_option(option: str) -> bool:
+    """Whether the C compiler knows an option."""
+    command = [*os.environ.get("CC", "cc").split(), option, "-E", "-x", "c", os.devnull]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def make_tools(folder: Path, tools: Path) -> Path:
     """Make an environment with the tools to compile with, each with the hash that was locked.
 

@@ -101,6 +101,21 @@ def test_variants_are_left_out_and_the_others_stay() -> None:
     assert "function(ggml_add_cpu_backend_variant tag_name)" in text
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the compiler is another")
+def test_variants_that_an_old_compiler_does_not_know_are_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = tmp_path / "gcc-10"
+    compiler.write_text('#!/bin/sh\nif [ "$1" = -mavxvnni ]; then echo "unrecognized option" >&2; exit 1; fi\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setattr(native_wheels.platform, "machine", lambda: "x86_64")
+    assert native_wheels.unknown_variants() == ["alderlake"]
+    assert capsys.readouterr().err == "left out: alderlake, the compiler does not know -mavxvnni\n"
+    monkeypatch.setattr(native_wheels.platform, "machine", lambda: "aarch64")
+    assert native_wheels.unknown_variants() == []
+
+
 def test_a_variant_that_ggml_no_longer_has_is_an_error() -> None:
     with pytest.raises(llama_edits.EditError, match=r"no variant cooperlake; it has x64, sse42, haswell, armv9\.2_1"):
         llama_edits.leave_out_variants(CMAKE_LIST, {"cooperlake"})
@@ -186,7 +201,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             wheel.writestr("module.so", b"native" * 5000)
         return raw
 
-    monkeypatch.setattr(native_wheels, "edit_source", lambda folder: None)
+    monkeypatch.setattr(native_wheels, "edit_source", lambda folder, left_out: None)
     monkeypatch.setattr(source_wheels, "need_compilers", lambda: None)
     monkeypatch.setattr(source_wheels, "make_tools", lambda folder, tools: Path("python"))
     monkeypatch.setattr(source_wheels, "fetch", lambda python, pins, work: work)
