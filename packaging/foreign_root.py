@@ -28,7 +28,7 @@ from inside_root import Bind, add_run_options, enter, environment
 from minimal_root import RootError, host_architecture, run_step
 
 PACKAGES = (
-    "python3", "python3-venv", "python3-dev", "ca-certificates", "zlib1g-dev",
+    "python3", "python3-venv", "python3-dev", "ca-certificates", "git", "zlib1g-dev",
     # What the cross compiler links to has to be there when it is loaded, and when a bundle collects it.
     "libgomp1", "libstdc++6", "libatomic1",
 )  # fmt: skip
