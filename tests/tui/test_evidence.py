@@ -61,3 +61,20 @@ def test_what_is_cut_off_is_told() -> None:
     (item,) = evidence_items([found], [cited(found, "The hut is closed.")])
     assert item.context.startswith("… word word")
     assert item.context.endswith("word …")
+
+
+def test_a_table_is_read_row_by_row() -> None:
+    table = "| | members | others |\n|---|---:|---:|\n| dormitory | 32 | 45 |\n| room | 60 | 85 |\n"
+    found = passage(f"## Prices\n\n{table}\nBreakfast is extra.", "Prices")
+    read = "members · others / dormitory · 32 · 45 / room · 60 · 85\n\nBreakfast is extra."
+    assert readable_text(found.chunk, found.document) == read
+    (item,) = evidence_items([found], [cited(found, "Breakfast is extra.")])
+    assert item.context == read
+    (item,) = evidence_items([found], [cited(found, "| dormitory | 32 | 45 |")])
+    assert item.quote is not None
+    assert item.context[slice(*item.quote)] == "| dormitory | 32 | 45 |"
+
+
+def test_bars_that_are_no_table_stay() -> None:
+    found = passage("Choose `a | b`.\n\n|x| is the absolute value of x.", None)
+    assert readable_text(found.chunk, found.document) == found.chunk.text

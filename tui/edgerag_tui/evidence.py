@@ -20,7 +20,11 @@ PASSAGE_CHARS = 240
 MOST_NUMBERS = 9
 SECTION_SIGN = "§ "
 """In place of Markdown's number signs, which say nothing where the lines of a passage are run together."""
+BETWEEN_CELLS, BETWEEN_ROWS = " · ", " / "
+"""In place of a table's bars and lines."""
 _HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+(.*)(\n(?!\n))?", re.MULTILINE)
+_TABLE_ROW = re.compile(r"^[ \t]*\|(.*)\|[ \t]*(\n|\Z)", re.MULTILINE)
+_RULE_CELL = re.compile(r":?-+:?")
 _MARKUP = re.compile(r"[#*_`]")
 _UNDERLINE = re.compile(r"[=-]{2,}")
 
@@ -159,7 +163,7 @@ def _bare(line: str) -> str:
 
 
 def _readable(text: str, start: int, end: int, document: Document) -> str:
-    """A piece of a passage, in which headings further down are told from what they stand above."""
+    """A piece of a passage, in which headings further down are told from what they stand above, and tables are read."""
     if document.format != "markdown":
         return text[start:end]
     shown, place = [], start
@@ -167,4 +171,13 @@ def _readable(text: str, start: int, end: int, document: Document) -> str:
         # Always an empty line below: lines of Chinese are run together without a space.
         shown += [text[place : heading.start()], SECTION_SIGN, heading[1], "\n\n" if heading[2] else ""]
         place = heading.end()
-    return "".join([*shown, text[place:end]])
+    return _TABLE_ROW.sub(_read_row, "".join([*shown, text[place:end]]))
+
+
+def _read_row(row: re.Match[str]) -> str:
+    """The cells of a table's row that hold something; nothing of the rule below its head."""
+    cells = [cell for cell in map(str.strip, row[1].split("|")) if cell]
+    if all(_RULE_CELL.fullmatch(cell) for cell in cells):
+        return ""
+    is_last = not row[2] or not row.string.startswith("|", row.end())
+    return BETWEEN_CELLS.join(cells) + (row[2] if is_last else BETWEEN_ROWS)
