@@ -11,12 +11,14 @@ from textual.widgets import Static
 
 from edgerag.engine import Engine
 from edgerag.errors import LibraryError, SettingsError
-from edgerag_tui import messages
+from edgerag_tui import messages, strings
 from edgerag_tui.preferences import Preferences, load_preferences, save_preferences
 from edgerag_tui.screens.ask import AskScreen
 from edgerag_tui.screens.document import DocumentScreen
 from edgerag_tui.screens.help import HelpScreen
 from edgerag_tui.screens.jump import JumpScreen
+from edgerag_tui.screens.library import LibraryScreen
+from edgerag_tui.strings import tr
 from edgerag_tui.vitals import Vitals
 from edgerag_tui.widgets.key_bar import KeyBar
 from edgerag_tui.widgets.question_box import QuestionBox
@@ -101,6 +103,23 @@ def test_help_is_made_from_the_bindings_that_are_active(tmp_path: Path) -> None:
             assert isinstance(driver.app.screen, AskScreen)
 
     drive(work())
+
+
+def test_sentences_name_the_keys_that_somebody_has_chosen(tmp_path: Path) -> None:
+    keys = {"app.sync": "ctrl+s,f12", "app.go_library": "f5"}
+
+    async def work() -> None:
+        async with running(tmp_path, keys=keys) as driver:
+            assert tr("ask.welcome_empty").startswith("This library is empty.")
+            assert "F5 opens the Library" in tr("ask.welcome_empty")
+            assert tr("errors.sync") == "^S brings the library up to date."
+            await driver.press("f5")
+            assert isinstance(driver.app.screen, LibraryScreen)
+
+    try:
+        drive(work())
+    finally:
+        strings.use("en")
 
 
 def test_every_binding_of_ours_has_a_name(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from edgerag_tui.evidence import EvidenceItem
 from edgerag_tui.job import JobState
 from edgerag_tui.job_views import told_time
 from edgerag_tui.jobs import Jobs
-from edgerag_tui.keymap import bind, check_keys
+from edgerag_tui.keymap import SYNC_KEY, bind, check_keys, moved_keys
 from edgerag_tui.leaving import SIGNAL_TIMEOUT_S, obey_signals
 from edgerag_tui.preferences import THEMES, Preferences, save_preferences
 from edgerag_tui.screens.base import SectionScreen
@@ -55,7 +55,7 @@ class EdgeragApp(App[int]):
         bind("f1,question_mark", "help", "app.help"),
         bind("ctrl+p", "palette", "app.palette", priority=True),
         bind("ctrl+n", "new_conversation", "app.new_conversation", priority=True),
-        bind("f5", "sync", "app.sync", priority=True),
+        bind(SYNC_KEY, "sync", "app.sync", priority=True),
         bind("ctrl+b", "toggle_sidebar", "app.sidebar", priority=True),
         bind("ctrl+o", "jump", "app.jump", priority=True),
         bind("ctrl+l", "conversations", "app.conversations", show=False, priority=True),
@@ -87,7 +87,7 @@ class EdgeragApp(App[int]):
             SettingsError: The preferences name an action that there is not.
         """
         self.preferences = preferences or Preferences()
-        strings.use(self.preferences.language or strings.language_of())
+        strings.use(self.preferences.language or strings.language_of(), moved_keys(self.preferences.keys))
         wrapping.install()
         super().__init__()
         self.read_vitals = read_vitals

@@ -15,9 +15,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from edgerag.errors import SettingsError
+from edgerag_tui.sections import SECTIONS
 from edgerag_tui.strings import has, tr
 
 _NUMBER = re.compile(r"_\d$")
+SYNC_KEY = "f5"
 _LAST = {"app.copy_or_cancel": 1, "app.suspend": 2, "app.quit": 3}
 """Nobody looks for these first."""
 _KEY_NAMES = {
@@ -79,6 +81,12 @@ def key_name(key: str) -> str:
     if modifiers == ["ctrl"] and len(name) == 1:
         return f"^{shown}"
     return "+".join([*(modifier.capitalize() for modifier in modifiers), shown])
+
+
+def moved_keys(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The function keys of whole sections and of syncing that somebody has moved: `{"F5": "^S"}`."""
+    defaults = {"app.sync": SYNC_KEY} | {f"app.go_{section.id}": section.keys for section in SECTIONS}
+    return {key_name(key): key_name(chosen[id].split(",")[0].strip()) for id, key in defaults.items() if chosen.get(id)}
 
 
 def first_key(app: App[Any], id: str, default: str) -> str:

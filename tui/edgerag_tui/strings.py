@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import string
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "zh")
 """The first is the one whose strings stand in where another language lacks one."""
 
-_texts: dict[str, str] = {}
-_fallback: dict[str, str] = {}
+_FUNCTION_KEY = re.compile(r"\bF\d{1,2}\b", re.ASCII)
+
+_texts: Mapping[str, str] = {}
+_fallback: Mapping[str, str] = {}
 
 
 def language_of(environment: Mapping[str, str] | None = None) -> str:
@@ -29,16 +33,28 @@ def language_of(environment: Mapping[str, str] | None = None) -> str:
     return LANGUAGES[0]
 
 
-def catalogue(language: str) -> dict[str, str]:
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
     """All strings of a language by their dotted key, e.g. `ask.placeholder`."""
     return _flat(tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
 
 
-def use(language: str) -> None:
-    """Speak this language from now on; widgets that are on the screen already keep their words."""
+def use(language: str, keys: Mapping[str, str] | None = None) -> None:
+    """Speak this language from now on; widgets that are on the screen already keep their words.
+
+    Args:
+        language: One of `LANGUAGES`.
+        keys: Function keys that the catalogues name (`F5`) and somebody has moved: what is said instead.
+    """
     global _texts, _fallback
-    _fallback = _fallback or catalogue(LANGUAGES[0])
-    _texts = catalogue(language)
+    _fallback = _with_keys(catalogue(LANGUAGES[0]), keys or {})
+    _texts = _with_keys(catalogue(language), keys or {})
+
+
+def _with_keys(texts: Mapping[str, str], keys: Mapping[str, str]) -> Mapping[str, str]:
+    if not keys:
+        return texts
+    return {key: _FUNCTION_KEY.sub(lambda found: keys.get(found[0], found[0]), text) for key, text in texts.items()}
 
 
 def tr(key: str, /, **values: object) -> str:
