@@ -45,6 +45,15 @@ def is_cjk(ch: str) -> bool:
     return _cjk_char().fullmatch(ch) is not None
 
 
+def word_places(text: str, word: str) -> list[int]:
+    """Where a word begins in a text of the same case; in scripts without spaces wherever it stands.
+
+    "rain" begins in "rainfall", not in "drained".
+    """
+    boundary = "" if has_cjk(word) else r"(?<![^\W_])"
+    return [match.start() for match in re.finditer(boundary + re.escape(word), text)]
+
+
 def has_cjk(text: str) -> bool:
     """Whether any character is CJK as `is_cjk` says."""
     return not text.isascii() and _cjk_char().search(text) is not None

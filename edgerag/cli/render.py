@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgerag.cli.safe_text import safe_line
+from edgerag.scripts import word_places
 
 if TYPE_CHECKING:
     from edgerag.answers import Citation
@@ -44,7 +45,8 @@ def snippet(text: str, query: str, *, length: int = SNIPPET_CHARS) -> str:
     if len(line) <= length:
         return line
     words = {word.lower() for word in _WORD.findall(query) if len(word) > 2 or not word.isascii()}
-    places = sorted(match.start() for word in words for match in re.finditer(re.escape(word), line.lower()))
+    lower = line.lower()
+    places = sorted(place for word in words for place in word_places(lower, word))
     best = max(places, key=lambda start: sum(start <= other < start + length for other in places), default=0)
     start = max(0, min(best - length // 6, len(line) - length))
     if start > 0:

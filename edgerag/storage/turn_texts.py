@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgerag.scripts import word_places
 from edgerag.storage import lexical
 
 TITLE_CHARS = 80
@@ -24,7 +25,7 @@ def snippet(text: str, query: str) -> str:
     """The part of a text where a query's words stand, on one line."""
     line = " ".join(text.split())
     lower = line.lower()
-    places = [place for term in lexical.query_terms(query) if (place := lower.find(term)) >= 0]
+    places = [place for term in lexical.query_terms(query) for place in word_places(lower, term)[:1]]
     # A lower-case form may be longer than the text itself (İ): a place that is too far to the right is cut back.
     start = max(0, min(min(places, default=0) - SNIPPET_CHARS // 4, len(line) - SNIPPET_CHARS))
     end = start + SNIPPET_CHARS

@@ -17,9 +17,10 @@ STORY = "The mill burned down. Later the harbour of Varn was dredged, and the ma
         (STORY, "dredged", 30, "… was dredged, and the market …"),
         (STORY, "nothing", 30, "The mill burned down. Later …"),
         ("天" * 30 + "港口疏浚" + "地" * 30, "疏浚", 20, "… " + "天" * 1 + "港口疏浚" + "地" * 15 + " …"),
+        ("The well was drained by hand in May. Then rainwater filled it.", "rain", 30, "… Then rainwater filled it."),
         ("one\n\ttwo", "two", 40, "one two"),
     ],
-    ids=["short", "round the word", "no word", "no spaces", "one line"],
+    ids=["short", "round the word", "no word", "no spaces", "inside another word", "one line"],
 )
 def test_a_snippet_stands_round_the_words_and_ends_between_words(
     text: str, query: str, length: int, shown: str
