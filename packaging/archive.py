@@ -69,6 +69,22 @@ def bundle_files(folder: Path) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def sort_zip(path: Path) -> None:
+    """Put the members of a zip file in order of name; nothing else changes.
+
+    PyInstaller writes Python's base library in the order of a graph whose nodes are sorted by address: one build in
+    several differed in two members' places.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with zipfile.ZipFile(path) as found, zipfile.ZipFile(partial, "w") as ordered:
+            for info in sorted(found.infolist(), key=lambda info: info.filename):
+                ordered.writestr(info, found.read(info), compress_type=info.compress_type)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def is_executable(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IXUSR)
 

@@ -75,6 +75,7 @@ def build(options: argparse.Namespace, work: Path, out: Path) -> tuple[Path, Rep
     took("freeze")
     collected = json.loads((work / "made/collected.json").read_text(encoding="utf-8"))
     check_contents(frozen, collected, options.variant)
+    archive.sort_zip(frozen / "_internal/base_library.zip")
     report.stripped_bytes, report.needs_glibc = clean_native(frozen)
     took("strip")
     folder = out / name

@@ -28,6 +28,20 @@ def a_bundle(folder: Path, *, time: int = TIME) -> Path:
     return bundle
 
 
+def test_zip_files_that_differ_in_order_alone_become_equal(tmp_path: Path) -> None:
+    names = ["re/_parser.pyc", "locale.pyc", "os.pyc"]
+    for number, order in enumerate((names, names[::-1])):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as made:
+            for name in order:
+                made.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), f"code of {name}")
+        archive.sort_zip(tmp_path / f"{number}.zip")
+    with zipfile.ZipFile(tmp_path / "0.zip") as ordered:
+        assert ordered.namelist() == sorted(names)
+        assert ordered.read("os.pyc") == b"code of os.pyc"
+    assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.zip", "1.zip"]
+
+
 @pytest.mark.parametrize("ending", ["tar.zst", "zip"])
 def test_two_archives_of_equal_files_are_equal(tmp_path: Path, ending: str) -> None:
     if ending == "tar.zst":
