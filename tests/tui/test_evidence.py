@@ -70,6 +70,15 @@ def test_a_table_is_read_row_by_row() -> None:
     assert readable_text(found.chunk, found.document) == read
     (item,) = evidence_items([found], [cited(found, "Breakfast is extra.")])
     assert item.context == read
+    rows = "".join(f"| room number {number} | {number + 30} euros | {number + 60} euros |\n" for number in range(20))
+    found = passage(f"{rows}\nBreakfast is extra. Tea is not.\n\n{rows}", None)
+    (item,) = evidence_items([found], [cited(found, "Breakfast is extra.")])
+    before, after = item.context.split("\n\nBreakfast is extra. Tea is not.\n\n")
+    assert before.startswith("… ")
+    assert before.endswith("48 euros · 78 euros / room number 19 · 49 euros · 79 euros")
+    assert after.startswith("room number 0 · 30 euros · 60 euros / room number 1 ·")
+    assert "|" not in item.context
+    found = passage(f"## Prices\n\n{table}\nBreakfast is extra.", "Prices")
     (item,) = evidence_items([found], [cited(found, "| dormitory | 32 | 45 |")])
     assert item.quote is not None
     assert item.context[slice(*item.quote)] == "| dormitory | 32 | 45 |"

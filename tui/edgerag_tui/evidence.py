@@ -22,8 +22,9 @@ SECTION_SIGN = "§ "
 """In place of Markdown's number signs, which say nothing where the lines of a passage are run together."""
 BETWEEN_CELLS, BETWEEN_ROWS = " · ", " / "
 """In place of a table's bars and lines."""
-_HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+(.*)(\n(?!\n))?", re.MULTILINE)
-_TABLE_ROW = re.compile(r"^[ \t]*\|(.*)\|[ \t]*(\n|\Z)", re.MULTILINE)
+_HEADING_OR_ROW = re.compile(
+    r"^[ ]{0,3}#{1,6}[ \t]+(?P<heading>.*)(?P<gap>\n(?!\n))?|^[ \t]*(?P<row>\|.*\|[ \t]*)(?:\n|\Z)", re.MULTILINE
+)
 _RULE_CELL = re.compile(r":?-+:?")
 _MARKUP = re.compile(r"[#*_`]")
 _UNDERLINE = re.compile(r"[=-]{2,}")
@@ -167,17 +168,25 @@ def _readable(text: str, start: int, end: int, document: Document) -> str:
     if document.format != "markdown":
         return text[start:end]
     shown, place = [], start
-    for heading in _HEADING.finditer(text, start, end):
-        # Always an empty line below: lines of Chinese are run together without a space.
-        shown += [text[place : heading.start()], SECTION_SIGN, heading[1], "\n\n" if heading[2] else ""]
-        place = heading.end()
-    return _TABLE_ROW.sub(_read_row, "".join([*shown, text[place:end]]))
+    for found in _HEADING_OR_ROW.finditer(text):
+        # A row may reach beyond the piece: what is in it are cells all the same.
+        if found.end() <= start or found.start() >= end or (found["row"] is None and found.start() < start):
+            continue
+        shown.append(text[place : found.start()])
+        if found["row"] is not None:
+            shown.append(_read_row(text[max(start, found.start()) : min(end, found.end())], text[found.end() : end]))
+        else:
+            # Always an empty line below: lines of Chinese are run together without a space.
+            shown += [SECTION_SIGN, text[found.start("heading") : min(end, found.end("heading"))]]
+            shown.append("\n\n" if found["gap"] and found.end() <= end else "")
+        place = min(end, found.end())
+    return "".join([*shown, text[place:end]])
 
 
-def _read_row(row: re.Match[str]) -> str:
+def _read_row(row: str, rest: str) -> str:
     """The cells of a table's row that hold something; nothing of the rule below its head."""
-    cells = [cell for cell in map(str.strip, row[1].split("|")) if cell]
+    cells = [cell for cell in map(str.strip, row.split("|")) if cell]
     if all(_RULE_CELL.fullmatch(cell) for cell in cells):
         return ""
-    is_last = not row[2] or not row.string.startswith("|", row.end())
-    return BETWEEN_CELLS.join(cells) + (row[2] if is_last else BETWEEN_ROWS)
+    ending = row[len(row.rstrip()) :]
+    return BETWEEN_CELLS.join(cells) + (BETWEEN_ROWS if rest.startswith("|") else ending)
