@@ -95,11 +95,13 @@ def strace_command(trace: Path) -> list[str]:
     tool = shutil.which("strace")
     if tool is None:
         raise NamespaceError("strace is not installed. On Debian and Ubuntu: apt-get install strace")
-    watching = [tool, "-f", "-e", "trace=%network,openat,execve", "-o"]
-    trial = subprocess.run([*watching, os.devnull, "true"], capture_output=True, text=True)
-    if trial.returncode != 0:
-        raise NamespaceError(f"strace may not watch a process here: {trial.stderr.strip()[:200]}")
-    return [*watching, os.fspath(trace)]
+    options = ["-f", "-e", "trace=%network,openat,execve", "-o"]
+    # A filter in the kernel stops the program at these calls alone, not at each (strace 5.3; Linux may refuse it).
+    for watching in ([tool, "--seccomp-bpf", *options], [tool, *options]):
+        trial = subprocess.run([*watching, os.devnull, "true"], capture_output=True, text=True)
+        if trial.returncode == 0:
+            return [*watching, os.fspath(trace)]
+    raise NamespaceError(f"strace may not watch a process here: {trial.stderr.strip()[:200]}")
 
 
 def read_trace(trace: Path, program: str = "") -> Traced:
