@@ -16,6 +16,7 @@ from edgerag.cores import usable_cores
 from edgerag.datatypes import PromptPart, Sampling
 from edgerag.errors import ModelError, os_reason
 from edgerag.file_hash import hash_file
+from edgerag.inference.decode_threads import DecodeThreads
 from edgerag.inference.generator_family import detect_family
 from edgerag.inference.generator_native import LlamaContext
 from edgerag.inference.generator_sampling import pick_token
@@ -53,6 +54,7 @@ class LlamaGenerator:
         self._name = name
         self._template = context.metadata("tokenizer.chat_template")
         self._family = detect_family(self._template)
+        self._threads = DecodeThreads(context.threads)
         self._lock = threading.Lock()
         self._holder: int | None = None
         self._in_memory: list[int] = []
@@ -167,7 +169,7 @@ class LlamaGenerator:
                 if stop.is_set():
                     finish = "interrupted"
                     break
-                if answer and not self._context.evaluate(answer[-1:]):
+                if answer and not self._evaluate_one(answer[-1]):
                     finish = "interrupted"
                     break
                 token = pick_token(self._context.logits(), answer, sampling, random)
@@ -202,6 +204,15 @@ class LlamaGenerator:
                 finish=finish,
             )
             logger.debug("generated: %s", self.last_run)
+
+    def _evaluate_one(self, token: int) -> bool:
+        """Append a token of the answer, by as many threads as pay just now; False if it was aborted."""
+        self._context.use_threads(self._threads.number)
+        start = time.perf_counter()
+        if not self._context.evaluate([token]):
+            return False
+        self._threads.took(time.perf_counter() - start)
+        return True
 
     def _reuse(self, tokens: Sequence[int]) -> int:
         """Drop what is in memory beyond the common head; returns how many tokens need no evaluation.

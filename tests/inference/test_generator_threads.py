@@ -1,0 +1,58 @@
+"""However many threads compute a token, it is the same one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgerag.datatypes import PromptPart, Sampling
+from edgerag.inference.generator import LlamaGenerator
+from edgerag.inference.generator_native import LlamaContext
+from tests.inference.tiny_gguf import END, write_tiny_model
+
+pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed (extra `llm`)")
+
+
+class NeverStop:
+    def is_set(self) -> bool:
+        return False
+
+
+@pytest.mark.models
+def test_the_number_of_threads_changes_no_bit(installed_gguf: Path) -> None:
+    scores = []
+    for threads in (1, 2, 3):
+        context = LlamaContext(installed_gguf, threads=threads, context_tokens=1024)
+        tokens = context.tokenize("The mill was dredged out of the harbour by number 7. " * 60, special=False)[:520]
+        for start in range(0, 512, context.batch_tokens):
+            context.evaluate(tokens[start : start + context.batch_tokens])
+        # From 512 tokens on llama.cpp's flash attention divides the past by the number of threads.
+        for token in tokens[512:]:
+            context.evaluate([token])
+        scores.append(context.logits().copy())
+        context.close()
+    assert np.array_equal(scores[0], scores[1])
+    assert np.array_equal(scores[0], scores[2])
+
+
+def test_an_answer_is_the_same_whatever_number_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = LlamaGenerator.open(write_tiny_model(tmp_path, favoured={END: -50.0}), name="tiny", threads=2)
+    prompt = (PromptPart("Tell me something about the sea, please.", False),)
+
+    def say() -> str:
+        return "".join(generator.stream(prompt, Sampling(max_tokens=24), NeverStop()))
+
+    expected = say()
+    asked: list[int] = []
+    set_threads = generator._context.use_threads
+
+    def other(number: int) -> None:
+        asked.append(number)
+        set_threads(1 + len(asked) % 2)
+
+    monkeypatch.setattr(generator._context, "use_threads", other)
+    assert say() == expected
+    assert len(asked) == 23, "all tokens but the first, which comes out of the prompt"
+    generator.close()
