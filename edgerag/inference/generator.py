@@ -224,17 +224,23 @@ class LlamaGenerator:
             if old != new:
                 break
             common += 1
-        kept = self._context.keep(common - common % self._context.reuse_step)
+        kept = common - common % self._context.reuse_step
+        if kept == len(tokens) - 1:
+            # A token by itself may score otherwise than the same one at the end of a batch.
+            kept = max(0, kept - self._context.reuse_step)
+        kept = self._context.keep(kept)
         del self._in_memory[kept:]
         return kept
 
     def _prefill(self, tokens: Sequence[int], reused: int, stop: StopFlag) -> bool:
         """Evaluate the rest of the prompt; False if `stop` was set meanwhile, also in the midst of a batch."""
         size = self._context.batch_tokens
-        for start in range(reused, len(tokens), size):
+        # Batches end where those of a whole prompt do, so that its last one is the same.
+        starts = [reused, *range(reused - reused % size + size, len(tokens), size)]
+        for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
             if stop.is_set():
                 return False
-            batch = list(tokens[start : start + size])
+            batch = list(tokens[start:end])
             if not self._context.evaluate(batch):
                 # What was evaluated before stays, as far as this kind of memory can be cut back to it.
                 del self._in_memory[self._context.keep(len(self._in_memory)) :]

@@ -1,4 +1,4 @@
-"""However many threads compute a token, it is the same one."""
+"""However many threads compute a token, and whatever was in memory before, it is the same one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edgerag.datatypes import PromptPart, Sampling
 from edgerag.inference.generator import LlamaGenerator
@@ -35,6 +36,31 @@ def test_the_number_of_threads_changes_no_bit(installed_gguf: Path) -> None:
         context.close()
     assert np.array_equal(scores[0], scores[1])
     assert np.array_equal(scores[0], scores[2])
+
+
+@pytest.mark.models
+def test_whatever_was_kept_the_scores_are_the_same(installed_gguf: Path) -> None:
+    generator = LlamaGenerator.open(installed_gguf, name="real", threads=2)
+    text = "The mill was dredged out of the harbour by number 7, and nobody asked why it had stood there. " * 12
+    tokens = generator._context.tokenize(text, special=False)
+    assert len(tokens) > 200
+
+    def scores(head: int, length: int) -> NDArray[np.float32]:
+        """After a prompt of so many tokens, the first of which are common with the one before."""
+        generator._in_memory = generator._in_memory[:head]
+        prompt = tokens[:length]
+        reused = generator._reuse(prompt)
+        assert reused <= head
+        assert generator._prefill(prompt, reused, NeverStop())
+        return generator._context.logits().copy()
+
+    # 129: a whole prompt ends with a token by itself. 145: what is left of it after nine steps would be one.
+    for length in (129, 145, 160):
+        fresh = scores(0, length)
+        for head in (17, 100, 144):
+            scores(0, 180)
+            assert np.array_equal(scores(min(head, length - 1), length), fresh), (head, length)
+    generator.close()
 
 
 def test_an_answer_is_the_same_whatever_number_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
