@@ -327,3 +327,33 @@ def test_search_looks_as_it_did(
 
     monkeypatch.chdir(tmp_path)
     drive(work())
+
+
+def test_a_timer_that_waited_behind_a_key_searches_for_all_that_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgerag_tui.screens.search.DEBOUNCE_S", 60.0)
+
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "harbou", done=False)
+            assert screen._timer is not None
+            late = screen._timer._callback
+            assert late is not None
+            await driver.type("r")
+            late()
+            await finished(driver, screen, "harbour")
+
+    drive(work())
+
+
+def test_a_letter_that_is_taken_back_leaves_the_search_whole(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "dawn")
+            await driver.press("s", "backspace")
+            await driver.until(lambda: screen._timer is None)
+            await finished(driver, screen, "dawn")
+            assert names(screen)[0] == "market.txt"
+
+    drive(work())

@@ -99,13 +99,18 @@ class SearchScreen(SectionScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         query = safe.plain(event.value).strip()
-        if query == self.request.query:
+        if query == self.request.query and self._timer is None:
             return
         self._stop()
         if query:
-            self._timer = self.set_timer(DEBOUNCE_S, lambda: self.search(replace(self.request, query=query)))
+            self._timer = self.set_timer(DEBOUNCE_S, self._search_typed)
         else:
             self.search(replace(self.request, query=""))
+
+    def _search_typed(self) -> None:
+        """For what stands in the box now: this call may have waited behind a key that came after the timer."""
+        query = safe.plain(self.query_one("#query", Input).value).strip()
+        self.search(replace(self.request, query=query))
 
     def search(self, request: SearchRequest, *, keeps_cursor: bool = False) -> None:
         """Search anew; what is shown stays until the first stage has found something else."""
