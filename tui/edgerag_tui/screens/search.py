@@ -98,22 +98,26 @@ class SearchScreen(SectionScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        query = safe.plain(event.value).strip()
-        if query == self.request.query and self._timer is None:
+        if self._typed == self.request.query and self._timer is None:
             return
         self._stop()
-        if query:
-            self._timer = self.set_timer(DEBOUNCE_S, self._search_typed)
+        if self._typed:
+            self._timer = self.set_timer(DEBOUNCE_S, lambda: self.search(self.request))
         else:
-            self.search(replace(self.request, query=""))
+            self.search(self.request)
 
-    def _search_typed(self) -> None:
-        """For what stands in the box now: this call may have waited behind a key that came after the timer."""
-        query = safe.plain(self.query_one("#query", Input).value).strip()
-        self.search(replace(self.request, query=query))
+    @property
+    def _typed(self) -> str:
+        """What stands in the box now."""
+        return safe.plain(self.query_one("#query", Input).value).strip()
 
     def search(self, request: SearchRequest, *, keeps_cursor: bool = False) -> None:
-        """Search anew; what is shown stays until the first stage has found something else."""
+        """Search anew; what is shown stays until the first stage has found something else.
+
+        Whatever the cause (a timer, another mode, a library that has changed), it is for what stands in the box: the
+        request's own query may be a letter behind, whose timer this call stops.
+        """
+        request = replace(request, query=self._typed)
         self._stop()
         self.request = request
         self.done_stages, self.problem, self._degraded, self._last = (), "", (), None
