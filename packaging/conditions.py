@@ -20,7 +20,7 @@ ODD_NAME = "U盘 (1) mit Leerzeichen & Ümläut"
 
 def _tried(session: Session, name: str, **changes: object) -> str:
     """The short form in a home of its own, at the changed place."""
-    place = session.place.changed(home_name=f"home-{name}", **changes)
+    place = session.place.changed(**{"home_name": f"home-{name}"} | changes)
     place.home.mkdir(exist_ok=True)
     if place.user is not None:
         os.chown(place.home, place.user, place.user)
@@ -57,13 +57,11 @@ def stick(session: Session) -> str:
     try:
         bundle = mounted / "bundle"
         shutil.copytree(_bundle_of(session), bundle, symlinks=True, copy_function=shutil.copyfile)
-        place = session.place.changed(home_name="stick/home", executable=bundle / session.place.executable.name)
-        place.home.mkdir()
-        told = quick_find(Session(place, session.documents, session.samples, None, session.timeout_s, session.runs))
+        executable = bundle / session.place.executable.name
+        return _tried(session, "stick", home_name="stick/home", executable=executable)
     finally:
         subprocess.run(["umount", os.fspath(mounted)], check=True)
         image.unlink()
-    return told
 
 
 def spaces(session: Session) -> str:

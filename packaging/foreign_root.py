@@ -25,7 +25,7 @@ from pathlib import Path
 
 import arm_cpuinfo
 from inside_root import Bind, add_run_options, enter, environment
-from minimal_root import RootError, host_architecture, run_step
+from minimal_root import RootError, add_debian_options, host_architecture, run_step
 
 PACKAGES = (
     "python3", "python3-venv", "python3-dev", "ca-certificates", "git", "zlib1g-dev",
@@ -208,8 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
         action.add_argument("folder", type=Path)
     for action in (making, checking):
         action.add_argument("--arch", choices=sorted(TARGETS), default="arm64", help="default: %(default)s")
-    making.add_argument("--suite", default="bookworm", help="release of Debian (default: %(default)s)")
-    making.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
+    add_debian_options(making)
     running.add_argument("--cpu", default="", help="QEMU's name: cortex-a53, cortex-a72, neoverse-n1, max, ...")
     add_run_options(running)
     given = parser.parse_args(arguments)

@@ -116,13 +116,18 @@ def run_step(command: Sequence[str]) -> None:
         raise RootError(f"{command[0]} ended with {result.returncode}:\n{end}")
 
 
+def add_debian_options(parser: argparse.ArgumentParser, *, suite: str = "bookworm") -> None:
+    """Which Debian, and where it comes from."""
+    parser.add_argument("--suite", default=suite, help="release of Debian (default: %(default)s)")
+    parser.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
+
+
 def main() -> int:
     """Make the root that the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser(description="Make a Debian system with nothing in it.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=host_architecture(), help="amd64, arm64, ...; default: this machine's")
-    parser.add_argument("--suite", default="bookworm", help="release of Debian (default: %(default)s)")
-    parser.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
+    add_debian_options(parser)
     options = parser.parse_args()
     try:
         make_root(options.folder, arch=options.arch, suite=options.suite, mirror=options.mirror)

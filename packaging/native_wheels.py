@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import source_wheels
+from archive import sha256
 from llama_edits import NEEDED_FLAGS, EditError, edit_source
 from source_wheels import BuildError, Pin, read_pins
 from wheel_files import copies, rewrite_wheel
@@ -138,7 +139,7 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
         if repeated := copies(wheel):
             raise BuildError(f"{wheel.name} carries the same file more than once: {repeated[0]}.")
         wheels.append(wheel)
-    record = {"inputs": inputs, "wheels": {wheel.name: _sha256(wheel) for wheel in wheels}}
+    record = {"inputs": inputs, "wheels": {wheel.name: sha256(wheel) for wheel in wheels}}
     (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return wheels
 
@@ -149,14 +150,9 @@ def _kept(out: Path, inputs: str) -> list[Path]:
         if record["inputs"] != inputs:
             return []
         wheels = [out / name for name in record["wheels"]]
-        return wheels if all(_sha256(wheel) == record["wheels"][wheel.name] for wheel in wheels) else []
+        return wheels if all(sha256(wheel) == record["wheels"][wheel.name] for wheel in wheels) else []
     except (OSError, ValueError, LookupError, TypeError):
         return []
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -172,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"native_wheels: {error}", file=sys.stderr)
         return 1
     for wheel in wheels:
-        print(f"{_sha256(wheel)}  {wheel}")
+        print(f"{sha256(wheel)}  {wheel}")
     return 0
 
 

@@ -14,15 +14,15 @@ Needs root and debootstrap, and a machine of the same architecture. For another 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import archive
 from inside_root import PATH_INSIDE, Bind, add_run_options, enter, environment
-from minimal_root import RootError, host_architecture, run_step
+from minimal_root import RootError, add_debian_options, host_architecture, run_step
 
 PACKAGES = (
     "g++", "make", "git", "ca-certificates", "xz-utils", "zstd",
@@ -64,9 +64,7 @@ def check_source(source: Path, sha256: str) -> None:
         raise RootError(f"{source} is no file. Python's source is at https://www.python.org/downloads/source/")
     if not sha256:
         return
-    with source.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256.lower():
+    if (found := archive.sha256(source)) != sha256.lower():
         raise RootError(f"{source} has the SHA-256 {found}, not {sha256}.")
 
 
@@ -120,8 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
         action.add_argument("folder", type=Path)
     making.add_argument("--python", type=Path, required=True, metavar="ARCHIVE", help="Python's source distribution")
     making.add_argument("--sha256", default="", metavar="HASH", help="of that archive")
-    making.add_argument("--suite", default="bullseye", help="release of Debian (default: %(default)s)")
-    making.add_argument("--mirror", default="", help="address of a mirror; default: debootstrap's own")
+    add_debian_options(making, suite="bullseye")
     add_run_options(running)
     given = parser.parse_args(arguments)
     try:

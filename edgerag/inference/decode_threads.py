@@ -20,6 +20,7 @@ BUDGET = 0.02
 STALE_S = 10.0
 """What was measured so long ago says nothing of the machine now."""
 _NEW_WEIGHT = 0.3
+"""Of a token in the moving average: a change shows after two or three."""
 
 
 @dataclass(slots=True)
@@ -79,11 +80,13 @@ class DecodeThreads:
         """Try a neighbour of the best that is unknown, or whose slowness is long enough ago to be worth a look."""
         place = self._levels.index(self._best)
         for number in self._levels[max(0, place - 1) : place + 2]:
-            if number == self._best:
-                continue
-            level = self._known.get(number)
-            lost_s = 0.0 if level is None else TRIAL_TOKENS * (level.seconds - self._known[self._best].seconds)
-            is_stale = level is None or now - level.measured_at > STALE_S
-            if is_stale or (level is not None and lost_s <= BUDGET * level.decoded_s):
+            if number != self._best and self._is_worth_a_trial(number, now):
                 self._trial, self._samples = number, []
                 return
+
+    def _is_worth_a_trial(self, number: int, now: float) -> bool:
+        level = self._known.get(number)
+        if level is None or now - level.measured_at > STALE_S:
+            return True
+        lost_s = TRIAL_TOKENS * (level.seconds - self._known[self._best].seconds)
+        return lost_s <= BUDGET * level.decoded_s

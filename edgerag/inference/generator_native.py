@@ -241,14 +241,14 @@ class LlamaContext:
         token = int(self._api.llama_vocab_bos(self.vocab))
         return token if token >= 0 else None
 
+    # --- evaluation -------------------------------------------------------------------------------
+
     def use_threads(self, number: int) -> None:
         """How many threads compute single tokens from now on, at most `threads`; prompts keep all of them.
 
         Scores do not change by a bit (`test_the_number_of_threads_changes_no_bit`).
         """
         self._api.llama_set_n_threads(self._context, min(number, self.threads), self.threads)
-
-    # --- evaluation -------------------------------------------------------------------------------
 
     def keep(self, length: int) -> int:
         """Forget all but the first tokens in memory; returns how many stay, which is none where a part cannot."""

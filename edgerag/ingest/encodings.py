@@ -50,7 +50,7 @@ def decode_text(data: bytes) -> tuple[str, str]:
         try:
             return clean_text(data.decode("iso2022_jp")), "iso2022_jp"
         except UnicodeDecodeError:
-            pass
+            pass  # escape sequences by chance: the encodings below decide
     try:
         return clean_text(data.decode("utf-8")), "utf-8"
     except UnicodeDecodeError as error:

@@ -160,7 +160,7 @@ def _generator(model: InstalledModel, threads: int, stop: StopFlag) -> dict[str,
     generator = LlamaGenerator.open(model.file("model"), name=model.name, threads=threads)
     try:
         for _ in generator.stream([PromptPart(PARAGRAPH, False)], Sampling(max_tokens=GENERATED_TOKENS), stop):
-            pass
+            pass  # what it says does not matter here
         check_stop(stop)
         run = generator.last_run
         if run is None or not run.prefill_ms:

@@ -65,7 +65,7 @@ def answer(context: LlamaContext, threads: DecodeThreads | Fixed, tokens: int) -
 
 def compare(context: LlamaContext, prompt: list[int], rounds: int, tokens: int) -> dict[str, Any]:
     """Both ways in turn."""
-    # One chooser for each would see the other's neighbours: as in the application, one lives as long as the model.
+    # As in the application, one chooser lives as long as the model.
     sides: dict[str, DecodeThreads | Fixed] = {
         "fixed": Fixed(context.threads),
         "chosen": DecodeThreads(context.threads),
@@ -99,10 +99,10 @@ def main() -> None:
     parser.add_argument("--prompt-tokens", type=int, default=256)
     parser.add_argument("--json", action="store_true", help="one JSON line")
     given = parser.parse_args()
-    generators = [model for model in installed() if model.manifest.task == "generator"]
-    model = find(given.model) if given.model else next(iter(generators), None)
-    if model is None:
+    models = [find(given.model, "generator")] if given.model else installed("generator")
+    if not models:
         raise SystemExit("No generator is installed: `edgerag models pull smollm2-135m`.")
+    model = models[0]
     room = given.prompt_tokens + given.tokens + 8
     context = LlamaContext(model.file("model"), threads=usable_cores(), context_tokens=room)
     prompt = context.tokenize(TEXT * (given.prompt_tokens // 8), special=False)[: given.prompt_tokens]

@@ -20,11 +20,6 @@ LONG_TEXT = "The tide comes in and goes out again. " * 6
 LONG = (PromptPart("<|im_start|>", True), PromptPart(LONG_TEXT, False))
 
 
-class NeverStop:
-    def is_set(self) -> bool:
-        return False
-
-
 class StopAfter:
     """Is set from the n-th look on."""
 
@@ -45,7 +40,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaGenerat
 
 
 def say(generator: LlamaGenerator, prompt: tuple[PromptPart, ...] = PROMPT, **sampling: object) -> str:
-    return "".join(generator.stream(prompt, Sampling(**{"max_tokens": 24} | sampling), NeverStop()))  # type: ignore[arg-type]
+    return "".join(generator.stream(prompt, Sampling(**{"max_tokens": 24} | sampling), threading.Event()))  # type: ignore[arg-type]
 
 
 def test_the_same_prompt_gets_the_same_answer(generator: LlamaGenerator) -> None:
@@ -90,7 +85,7 @@ def test_text_is_the_bytes_of_the_tokens_however_they_are_cut(
 ) -> None:
     answers = iter([*"Größe 知识库 🙂.".encode(), END])
     monkeypatch.setattr("edgerag.inference.generator.pick_token", lambda *_: next(answers))
-    pieces = list(generator.stream(PROMPT, Sampling(max_tokens=60), NeverStop()))
+    pieces = list(generator.stream(PROMPT, Sampling(max_tokens=60), threading.Event()))
     assert "".join(pieces) == "Größe 知识库 🙂."
     assert "知" in pieces  # three tokens, one character, shown at once
     assert generator.last_run is not None
@@ -102,7 +97,7 @@ def test_a_stop_string_spread_over_tokens_ends_the_answer_and_is_not_shown(
 ) -> None:
     answers = iter(b"It rains.\nQuestion: and then?")
     monkeypatch.setattr("edgerag.inference.generator.pick_token", lambda *_: next(answers))
-    pieces = list(generator.stream(PROMPT, Sampling(max_tokens=60, stop=("\nQuestion:",)), NeverStop()))
+    pieces = list(generator.stream(PROMPT, Sampling(max_tokens=60, stop=("\nQuestion:",)), threading.Event()))
     assert "".join(pieces) == "It rains."
     assert generator.last_run is not None
     assert generator.last_run.finish == "stop"
@@ -191,7 +186,7 @@ def test_a_stop_flag_ends_the_answer_within_one_token(generator: LlamaGenerator)
 
 def test_an_abandoned_answer_leaves_the_generator_usable(generator: LlamaGenerator) -> None:
     expected = say(generator)
-    stream = generator.stream(PROMPT, Sampling(max_tokens=100), NeverStop())
+    stream = generator.stream(PROMPT, Sampling(max_tokens=100), threading.Event())
     next(stream)
     stream.close()
     assert say(generator) == expected
@@ -200,7 +195,7 @@ def test_an_abandoned_answer_leaves_the_generator_usable(generator: LlamaGenerat
 def test_a_second_answer_inside_the_first_is_refused_rather_than_a_deadlock(
     generator: LlamaGenerator,
 ) -> None:
-    stream = generator.stream(PROMPT, Sampling(max_tokens=100), NeverStop())
+    stream = generator.stream(PROMPT, Sampling(max_tokens=100), threading.Event())
     next(stream)
     with pytest.raises(ModelError, match="in the middle of an answer"):
         say(generator)
@@ -222,7 +217,7 @@ def test_two_threads_get_the_answers_they_would_get_alone(generator: LlamaGenera
 
 
 def test_waiting_for_another_answer_ends_with_the_stop_flag(generator: LlamaGenerator) -> None:
-    stream = generator.stream(PROMPT, Sampling(max_tokens=100), NeverStop())
+    stream = generator.stream(PROMPT, Sampling(max_tokens=100), threading.Event())
     next(stream)
     said: list[list[str]] = []
     waiting = threading.Thread(target=lambda: said.append(list(generator.stream(PROMPT, Sampling(), StopAfter(1)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,6 @@ from edgerag.inference.generator_native import LlamaContext
 from tests.inference.tiny_gguf import END, write_tiny_model
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed (extra `llm`)")
-
-
-class NeverStop:
-    def is_set(self) -> bool:
-        return False
 
 
 @pytest.mark.models
@@ -51,7 +47,7 @@ def test_whatever_was_kept_the_scores_are_the_same(installed_gguf: Path) -> None
         prompt = tokens[:length]
         reused = generator._reuse(prompt)
         assert reused <= head
-        assert generator._prefill(prompt, reused, NeverStop())
+        assert generator._prefill(prompt, reused, threading.Event())
         return generator._context.logits().copy()
 
     # 129: a whole prompt ends with a token by itself. 145: what is left of it after nine steps would be one.
@@ -68,7 +64,7 @@ def test_an_answer_is_the_same_whatever_number_is_chosen(tmp_path: Path, monkeyp
     prompt = (PromptPart("Tell me something about the sea, please.", False),)
 
     def say() -> str:
-        return "".join(generator.stream(prompt, Sampling(max_tokens=24), NeverStop()))
+        return "".join(generator.stream(prompt, Sampling(max_tokens=24), threading.Event()))
 
     expected = say()
     asked: list[int] = []

@@ -150,7 +150,7 @@ def _read_outline(document: Any) -> dict[int, list[tuple[int, str]]]:
             if index is not None and title:
                 outline[index].append((bookmark.level + 1, title))
     except pypdfium2.PdfiumError:
-        pass
+        pass  # a damaged outline costs the headings behind it, never the text
     return outline
 
 
