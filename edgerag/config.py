@@ -35,7 +35,7 @@ class Settings:
     embedder: str = _setting("all-MiniLM-L6-v2", "Embedding model; changing it re-embeds the library.")
     reranker: str = _setting("maxsim", "`maxsim`, `none`, or the name of an installed cross-encoder.")
     generator: str = _setting("", "Installed GGUF model; empty: the first that is installed.")
-    threads: int = _setting(0, "Threads for inference at the most; 0: one for each core this process may use.", 0, 256)
+    threads: int = _setting(0, "Most threads for inference; 0: one for each core this process may use.", 0, 256)
 
     # ingest
     chunk_tokens: int = _setting(192, "Longest chunk in tokens; capped by the embedder's longest input.", 32, 8192)
