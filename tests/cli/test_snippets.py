@@ -18,9 +18,22 @@ STORY = "The mill burned down. Later the harbour of Varn was dredged, and the ma
         (STORY, "nothing", 30, "The mill burned down. Later …"),
         ("天" * 30 + "港口疏浚" + "地" * 30, "疏浚", 20, "… " + "天" * 1 + "港口疏浚" + "地" * 15 + " …"),
         ("The well was drained by hand in May. Then rainwater filled it.", "rain", 30, "… Then rainwater filled it."),
+        ("天" * 30 + "请使用Python编写" + "地" * 30, "python", 20, "… " + "请使用Python编写" + "地" * 9 + " …"),
+        ("天" * 30 + "截至2024年" + "地" * 30, "2024", 20, "… " + "天" + "截至2024年" + "地" * 12 + " …"),
+        ("ก" * 30 + "รถไฟกลางคืน" + "ข" * 30, "กลางคืน", 20, "… ถไฟกลางคืน" + "ข" * 10 + " …"),
         ("one\n\ttwo", "two", 40, "one two"),
     ],
-    ids=["short", "round the word", "no word", "no spaces", "inside another word", "one line"],
+    ids=[
+        "short",
+        "round the word",
+        "no word",
+        "no spaces",
+        "inside another word",
+        "Latin in Chinese",
+        "a number in Chinese",
+        "Thai",
+        "one line",
+    ],
 )
 def test_a_snippet_stands_round_the_words_and_ends_between_words(
     text: str, query: str, length: int, shown: str
