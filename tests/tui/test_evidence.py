@@ -78,10 +78,46 @@ def test_a_table_is_read_row_by_row() -> None:
     assert before.endswith("48 euros · 78 euros / room number 19 · 49 euros · 79 euros")
     assert after.startswith("room number 0 · 30 euros · 60 euros / room number 1 ·")
     assert "|" not in item.context
-    found = passage(f"## Prices\n\n{table}\nBreakfast is extra.", "Prices")
-    (item,) = evidence_items([found], [cited(found, "| dormitory | 32 | 45 |")])
+
+
+@pytest.mark.parametrize(
+    ("quote", "shown"),
+    [
+        (
+            "| Night train | It leaves daily. It is slow. | 22:40 |",
+            "train · runs · at / ◀{}▶ / Day train · Daily. · 8:10",
+        ),
+        ("22:40", "train · runs · at / Night train · It leaves daily. It is slow. · ◀{}▶ / Day train · Daily. · 8:10"),
+        ("Night train", "train · runs · at / ◀{}▶ · It leaves daily. It is slow. · 22:40 / Day train · Daily. · 8:10"),
+        ("It is slow.", "train · runs · at / Night train · It leaves daily. ◀{}▶ · 22:40 / Day train · Daily. · 8:10"),
+        ("It leaves daily.", "train · runs · at / Night train · ◀{}▶ It is slow. · 22:40 / Day train · Daily. · 8:10"),
+        (
+            "| Day train | Daily. | 8:10 |",
+            "train · runs · at / Night train · It leaves daily. It is slow. · 22:40 / ◀{}▶\n\nEnd.",
+        ),
+        (
+            "| train | runs | at |",
+            "◀{}▶ / Night train · It leaves daily. It is slow. · 22:40 / Day train · Daily. · 8:10",
+        ),
+    ],
+    ids=["a row", "a cell", "the first cell", "a sentence", "the sentence before", "the last row", "the head"],
+)
+def test_a_quote_in_a_table_is_parted_from_the_cells_beside_it(quote: str, shown: str) -> None:
+    table = (
+        "| train | runs | at |\n|---|---|---|\n"
+        "| Night train | It leaves daily. It is slow. | 22:40 |\n| Day train | Daily. | 8:10 |\n"
+    )
+    found = passage(f"{table}\nEnd.", None)
+    (item,) = evidence_items([found], [cited(found, quote)])
     assert item.quote is not None
-    assert item.context[slice(*item.quote)] == "| dormitory | 32 | 45 |"
+    start, end = item.quote
+    told = f"{item.context[:start]}◀{item.context[start:end]}▶{item.context[end:]}"
+    assert told.removesuffix("\n\nEnd.") == shown.format(quote).removesuffix("\n\nEnd.")
+
+
+def test_an_escaped_bar_stays_in_its_cell() -> None:
+    found = passage("| a \\| x | b |\n| c | d |", None)
+    assert readable_text(found.chunk, found.document) == "a \\| x · b / c · d"
 
 
 def test_bars_that_are_no_table_stay() -> None:

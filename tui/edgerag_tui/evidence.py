@@ -26,6 +26,7 @@ _HEADING_OR_ROW = re.compile(
     r"^[ ]{0,3}#{1,6}[ \t]+(?P<heading>.*)(?P<gap>\n(?!\n))?|^[ \t]*(?P<row>\|.*\|[ \t]*)(?:\n|\Z)", re.MULTILINE
 )
 _RULE_CELL = re.compile(r":?-+:?")
+_BAR = re.compile(r"(?<!\\)\|")
 _MARKUP = re.compile(r"[#*_`]")
 _UNDERLINE = re.compile(r"[=-]{2,}")
 
@@ -174,7 +175,9 @@ def _readable(text: str, start: int, end: int, document: Document) -> str:
             continue
         shown.append(text[place : found.start()])
         if found["row"] is not None:
-            shown.append(_read_row(text[max(start, found.start()) : min(end, found.end())], text[found.end() : end]))
+            following = _HEADING_OR_ROW.match(text, found.end())
+            is_last = following is None or following["row"] is None
+            shown.append(_read_row(found, max(start, found.start()), min(end, found.end()), is_last=is_last))
         else:
             # Always an empty line below: lines of Chinese are run together without a space.
             shown += [SECTION_SIGN, text[found.start("heading") : min(end, found.end("heading"))]]
@@ -183,10 +186,22 @@ def _readable(text: str, start: int, end: int, document: Document) -> str:
     return "".join([*shown, text[place:end]])
 
 
-def _read_row(row: str, rest: str) -> str:
-    """The cells of a table's row that hold something; nothing of the rule below its head."""
-    cells = [cell for cell in map(str.strip, row.split("|")) if cell]
-    if all(_RULE_CELL.fullmatch(cell) for cell in cells):
+def _read_row(found: re.Match[str], start: int, end: int, *, is_last: bool) -> str:
+    """The cells that hold something of a table's row, or of the part of it from `start` to `end`; nothing of a rule.
+
+    A quote may begin or end within the row: what parts it from the cells beside it is said here.
+    """
+    part = found.string[start:end]
+    bare = part.strip()
+    cells = [cell for cell in map(str.strip, _BAR.split(bare)) if cell]
+    bar = BETWEEN_CELLS if cells else ""
+    before = ""
+    if start > found.start():
+        before = bar if bare.startswith("|") else part[: len(part) - len(part.lstrip(" \t"))]
+    elif all(_RULE_CELL.fullmatch(cell) for cell in cells):
         return ""
-    ending = row[len(row.rstrip()) :]
-    return BETWEEN_CELLS.join(cells) + (BETWEEN_ROWS if rest.startswith("|") else ending)
+    if end < found.end():
+        after = bar if bare.endswith("|") else part[len(part.rstrip(" \t")) :]
+    else:
+        after = part[len(part.rstrip()) :] if is_last else BETWEEN_ROWS
+    return before + BETWEEN_CELLS.join(cells) + after
