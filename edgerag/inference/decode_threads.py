@@ -17,8 +17,8 @@ TRIAL_TOKENS = 2
 """The faster of so many counts: the first may wait for threads to be started."""
 BUDGET = 0.02
 """Share of the time that may be lost by trying numbers of threads that turn out slower."""
-STALE_S = 10.0
-"""What was measured so long ago says nothing of the machine now."""
+PAUSE_S = 10.0
+"""What was measured before a pause of this length says nothing of the machine now."""
 _NEW_WEIGHT = 0.3
 """Of a token in the moving average: a change shows after two or three."""
 
@@ -77,7 +77,7 @@ class DecodeThreads:
         self._choose_trial(now)
 
     def _choose_trial(self, now: float) -> None:
-        """Try a neighbour of the best that is unknown, or whose slowness is long enough ago to be worth a look."""
+        """Try a neighbour of the best that is unknown, or whose slowness lies so far back that a look costs little."""
         place = self._levels.index(self._best)
         for number in self._levels[max(0, place - 1) : place + 2]:
             if number != self._best and self._is_worth_a_trial(number, now):
@@ -86,7 +86,7 @@ class DecodeThreads:
 
     def _is_worth_a_trial(self, number: int, now: float) -> bool:
         level = self._known.get(number)
-        if level is None or now - level.measured_at > STALE_S:
+        if level is None or now - level.measured_at - level.decoded_s > PAUSE_S:
             return True
         lost_s = TRIAL_TOKENS * (level.seconds - self._known[self._best].seconds)
         return lost_s <= BUDGET * level.decoded_s

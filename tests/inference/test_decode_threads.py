@@ -10,6 +10,8 @@ from edgerag.inference.decode_threads import DecodeThreads
 
 QUIET = {8: 0.004, 4: 0.006, 2: 0.010, 1: 0.018}
 BUSY = {8: 0.400, 4: 0.300, 2: 0.200, 1: 0.020}
+ONE_NEIGHBOUR = {2: 0.071, 1: 0.016}
+"""As `tests.benchmarks.busy_decode` measures it on two cores."""
 HALF_BUSY = {8: 0.100, 4: 0.006, 2: 0.010, 1: 0.018}
 
 
@@ -56,8 +58,8 @@ def test_a_machine_that_becomes_busy_is_noticed_within_a_few_tokens() -> None:
 
 def test_a_machine_that_becomes_quiet_is_noticed_within_seconds() -> None:
     machine = Machine(2)
-    machine.decode(100, lambda number, _: BUSY[number])
-    machine.decode(700, lambda number, _: QUIET[number])
+    machine.decode(100, lambda number, _: ONE_NEIGHBOUR[number])
+    machine.decode(400, lambda number, _: QUIET[number])
     _, used = machine.decode(50, lambda number, _: QUIET[number])
     assert used.count(2) > 45
 
@@ -68,6 +70,13 @@ def test_after_a_pause_the_next_answer_looks_again_at_once() -> None:
     machine.now += 60
     _, used = machine.decode(12, lambda number, _: QUIET[number])
     assert used[-6:] == [2] * 6
+
+
+@pytest.mark.parametrize("costs", [{2: 2.0, 1: 3.8}, {4: 2.0, 2: 3.6, 1: 7.0}, {8: 3.6, 4: 2.0, 2: 3.6, 1: 7.0}])
+def test_trials_cost_little_where_a_token_takes_seconds(costs: dict[int, float]) -> None:
+    machine = Machine(max(costs))
+    seconds, _ = machine.decode(256, lambda number, _: costs[number])
+    assert seconds < 1.06 * 256 * min(costs.values())
 
 
 def test_one_hiccup_changes_nothing() -> None:
