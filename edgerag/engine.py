@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +45,7 @@ class Engine(LibraryKeeper):
         Args:
             create: Make an empty library where there is none; otherwise that is a `LibraryError`.
         """
-        folder = Path(path).expanduser() if path is not None else paths.default_library_dir()
+        folder = paths.chosen_dir(path) if path is not None else paths.default_library_dir()
         return cls(Library.open(folder.absolute(), create=create), settings or load_settings())
 
     def close(self) -> None:

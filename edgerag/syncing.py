@@ -15,6 +15,7 @@ from edgerag.coded_text import coded
 from edgerag.datatypes import IngestEvent, IngestProgress, IngestSummary
 from edgerag.errors import DocumentError, LibraryError
 from edgerag.open_models import OpenModels
+from edgerag.paths import expanded
 from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library
 
@@ -161,7 +162,7 @@ def rebuild_indexes(models: OpenModels, *, stop: StopFlag) -> None:
 
 def absolute_path(path: PathLike) -> Path:
     """Absolute, with symbolic links as they are."""
-    return Path(os.path.abspath(Path(path).expanduser()))
+    return Path(os.path.abspath(expanded(path)))
 
 
 def _needs_snapshot(models: OpenModels, num_chunks: int) -> bool:

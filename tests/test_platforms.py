@@ -16,6 +16,7 @@ import pytest
 
 from edgerag import paths
 from edgerag.errors import SettingsError
+from edgerag.syncing import absolute_path
 
 CHECKOUT = Path(__file__).parents[1]
 POSIX_ONLY = (
@@ -164,8 +165,11 @@ def test_folders_that_are_named_win_over_those_of_the_system(
     assert paths.config_dir() == isolated_home / "settings"
 
 
-def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answer", ["raises", "~/.local/share/edgerag"], ids=["today", "platformdirs 4.2"])
+def test_a_user_without_a_home_is_told_what_to_set(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless(*_: object, **__: object) -> str:
+        if answer != "raises":
+            return answer
         raise RuntimeError("Could not determine home directory.")
 
     for name in ("EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"):
@@ -176,3 +180,26 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
         with pytest.raises(SettingsError, match="no home folder") as caught:
             folder()
         assert "EDGERAG_LIBRARY" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"])
+def test_a_home_that_there_is_not_is_an_error_and_no_folder_called_so(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, "~no-such-user/edgerag")
+    outcome = subprocess.run(
+        [sys.executable, "-m", "edgerag", "search", "anything"],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        timeout=60,
+    )
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "There is no home folder for ~no-such-user/edgerag.\n  Write the whole path." in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_may_be_called_like_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute_path("~no-such-user/notes.md") == tmp_path / "~no-such-user" / "notes.md"

@@ -16,6 +16,7 @@ from edgerag.coded_text import coded
 from edgerag.config import Settings
 from edgerag.datatypes import Chunk, Document, Sampling
 from edgerag.errors import LibraryError
+from edgerag.paths import expanded
 from edgerag.protocols import Embedder, Generator, Reranker
 from edgerag.storage import lexical
 from edgerag.storage.library import Library
@@ -53,7 +54,7 @@ def find_missing(library: Library, name: str) -> WhyNot | Document:
     try:
         return library.find_document(name)
     except LibraryError:
-        path = os.path.abspath(Path(name).expanduser())
+        path = os.path.abspath(expanded(name))
         failures = library.failures()
         ending = "/" + name.replace("\\", "/").lstrip("/")
         if any(known.replace("\\", "/").endswith(ending) for known in library.document_states()):

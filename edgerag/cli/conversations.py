@@ -33,9 +33,10 @@ def complete_conversations(ctx: click.Context, parameter: click.Parameter, incom
     """The ids that the shell offers, newest first, with their titles."""
     from edgerag.storage.library import Library
 
-    folder = next((c.params["library"] for c in _lineage(ctx) if c.params.get("library")), paths.default_library_dir())
+    given = next((c.params["library"] for c in _lineage(ctx) if c.params.get("library")), None)
     try:
-        with Library.open(Path(folder).expanduser().absolute(), create=False) as library:
+        folder = paths.chosen_dir(given or paths.default_library_dir())
+        with Library.open(folder.absolute(), create=False) as library:
             known = Conversations(library).all(COMPLETED)
     except EdgeragError:
         return []

@@ -116,7 +116,7 @@ def _sqlite(context: CliContext) -> Finding:
 def _library(context: CliContext) -> Finding:
     from edgerag.storage.library import Library
 
-    folder = context.library or paths.default_library_dir()
+    folder = paths.chosen_dir(context.library or paths.default_library_dir())
     if not (folder / "library.db").exists():
         text = coded("doctor.no_library", "none at {folder} yet; `edgerag add PATH` starts one", folder=folder)
         return Finding("library", "note", text)
@@ -133,7 +133,7 @@ def _library(context: CliContext) -> Finding:
 
 
 def _disk(context: CliContext) -> Finding:
-    folder = context.library or paths.default_library_dir()
+    folder = paths.chosen_dir(context.library or paths.default_library_dir())
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     text = coded("doctor.disk", "{size} free at {folder}", size=format_size(free), folder=existing)

@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
 from edgerag.coded_text import coded
 from edgerag.datatypes import DocumentFilter
 from edgerag.errors import LibraryError
+from edgerag.paths import expanded
 from edgerag.storage.library import Library
 
 CHUNKS_OF = "SELECT id FROM chunks WHERE document_id IN (SELECT value FROM json_each(?))"
@@ -61,7 +61,7 @@ def _documents_at(name: str, documents: list[tuple[int, str]]) -> set[int]:
 
 def _matchers(name: str) -> Iterator[Callable[[str], bool]]:
     """The file or folder of this name as seen from the working folder; then wherever these parts stand in a path."""
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises where there is no such user
+    path = expanded(name)
     # A bare pattern means names at any depth, as in a .gitignore: `*.md` is rarely about one folder alone.
     if len(path.parts) > 1 or not _WILDCARD.search(name):
         yield _matcher(_folded(os.path.abspath(path)), anywhere=False)

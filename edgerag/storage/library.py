@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgerag.coded_text import coded, from_json
 from edgerag.datatypes import Chunk, Document, Heading, PageSpan
 from edgerag.errors import LibraryError, os_reason
+from edgerag.paths import expanded
 from edgerag.storage.checksums import chunk_checksum, document_checksum
 from edgerag.storage.locks import WriterLock
 from edgerag.storage.migrations import OTHER_FOLDER_HINT, SCHEMA_VERSION, check_version, migrate
@@ -249,7 +250,7 @@ class Library:
         columns = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents"
         if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
             return Document(*rows[0])
-        absolute = str(Path(name).expanduser().absolute())
+        absolute = str(expanded(name).absolute())
         if rows := self.rows(f"{columns} WHERE path IN (?, ?)", (name, absolute)):
             return Document(*rows[0])
         ending = "/" + name.replace("\\", "/").lstrip("/")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgerag.errors import ModelError
 from edgerag.file_hash import hash_file
+from edgerag.paths import chosen_dir
 from edgerag_export.progress import Progress
 from edgerag_export.recipe import Recipe
 from edgerag_export.step_cache import StepCache
@@ -83,7 +84,7 @@ def fetch(
 def default_cache() -> Path:
     """`EDGERAG_CACHE`, or `export` in the platform's cache folder."""
     if explicit := os.environ.get("EDGERAG_CACHE"):
-        return Path(explicit).expanduser()
+        return chosen_dir(explicit)
     import platformdirs  # deferred: only a download needs it
 
     return Path(platformdirs.user_cache_dir("edgerag", appauthor=False)) / "export"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from edgerag.paths import expanded
 from edgerag_tui import safe
 from edgerag_tui.library_tree import folded
 
@@ -48,7 +49,7 @@ def read_path(typed: str) -> Path:
 
 
 def _absolute(text: str) -> Path:
-    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH111 (a `~nobody` must not raise)
+    return Path(os.path.abspath(expanded(text)))
 
 
 def complete(typed: str) -> list[Completion]:
@@ -63,7 +64,7 @@ def complete(typed: str) -> list[Completion]:
         typed += os.sep
     head, separator, start = typed.rpartition(os.sep)
     shown_head = head + separator
-    folder = os.path.expanduser(shown_head) if shown_head else "."  # noqa: PTH111
+    folder = expanded(shown_head) if shown_head else Path()
     wanted = folded(start)
     found: list[Completion] = []
     try:

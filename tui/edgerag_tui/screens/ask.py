@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from edgerag.paths import expanded
 from edgerag_tui import messages, safe
 from edgerag_tui.evidence import EvidenceItem, evidence_items
 from edgerag_tui.keymap import bind
@@ -295,7 +296,7 @@ class AskScreen(SectionScreen):
 
         def export(path: str | None) -> None:
             if path:
-                self.session.conversations.export(number, Path(path).expanduser(), to=self)
+                self.session.conversations.export(number, expanded(path), to=self)
 
         self.app.push_screen(PromptScreen(tr("export.to"), str(Path.cwd() / f"conversation-{number}.md")), export)
 
