@@ -182,14 +182,17 @@ def test_a_user_without_a_home_is_told_what_to_set(answer: str, monkeypatch: pyt
         assert "EDGERAG_LIBRARY" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["EDGERAG_LIBRARY", "EDGERAG_MODELS", "EDGERAG_CONFIG"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("EDGERAG_LIBRARY", "status"), ("EDGERAG_MODELS", "models list"), ("EDGERAG_CONFIG", "status")],
+)
 def test_a_home_that_there_is_not_is_an_error_and_no_folder_called_so(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(name, "~no-such-user/edgerag")
     outcome = subprocess.run(
-        [sys.executable, "-m", "edgerag", "search", "anything"],
+        [sys.executable, "-m", "edgerag", *command.split()],
         capture_output=True,
         encoding="utf-8",
         env=os.environ | {"PYTHONPATH": str(CHECKOUT)},

@@ -140,8 +140,11 @@ def _disk(context: CliContext) -> Finding:
     if free > LOW_DISK_BYTES:
         return Finding("disk", "ok", text)
     # A stick is small, and so may the library on it be: no fault until nothing more fits.
-    text = coded("doctor.disk_low", "{text}: reading many files may fill it", text=text)
-    return Finding("disk", "note" if free > FULL_DISK_BYTES else "problem", text)
+    if free > FULL_DISK_BYTES:
+        return Finding("disk", "note", coded("doctor.disk_low", "{text}: reading many files may fill it", text=text))
+    return Finding(
+        "disk", "problem", coded("doctor.disk_full", "{text}: too little to read files; free some", text=text)
+    )
 
 
 def _processor(context: CliContext) -> Finding:

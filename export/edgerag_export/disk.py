@@ -9,12 +9,15 @@ from edgerag.errors import ModelError
 from edgerag.models.disk import SPARE_BYTES
 
 
-def check_room(target: Path, needed_bytes: int) -> None:
+def check_room(
+    target: Path, needed_bytes: int, *, hint: str = "Free some space, or choose a --cache on a larger disk."
+) -> None:
     """Make the folder of a file, and refuse to begin what cannot end.
 
     Args:
         target: File that will be written.
         needed_bytes: Its size, estimated from above; a reserve is added.
+        hint: What helps where there is too little.
 
     Raises:
         ModelError: The folder cannot be made, or fewer bytes are free.
@@ -28,5 +31,5 @@ def check_room(target: Path, needed_bytes: int) -> None:
         raise ModelError(
             f"{target.parent} has {free_bytes / 1e6:.0f} MB free, and {target.name} needs about "
             f"{(needed_bytes + SPARE_BYTES) / 1e6:.0f} MB.",
-            hint="Free some space, or choose a --cache on a larger disk.",
+            hint=hint,
         )

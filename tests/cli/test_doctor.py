@@ -113,7 +113,7 @@ def test_a_bundle_names_the_distances_of_its_portable_index(
     [
         (9_000_000_000, "ok", "9.0 GB free at "),
         (429_000_000, "note", ": reading many files may fill it"),
-        (9_000_000, "problem", ": reading many files may fill it"),
+        (9_000_000, "problem", ": too little to read files; free some"),
     ],
     ids=["a disk", "a small stick", "full"],
 )

@@ -122,6 +122,18 @@ def test_sentences_name_the_keys_that_somebody_has_chosen(tmp_path: Path) -> Non
         strings.use("en")
 
 
+def test_a_brace_may_be_a_key_too(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with running(tmp_path, keys={"app.sync": ",left_curly_bracket"}):
+            assert tr("status.stale", number=3) == "3 changed ({)"
+            assert tr("errors.sync") == "{ brings the library up to date."
+
+    try:
+        drive(work())
+    finally:
+        strings.use("en")
+
+
 def test_every_binding_of_ours_has_a_name(tmp_path: Path) -> None:
     from edgerag_tui.keymap import name_of
 

@@ -9,6 +9,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from edgerag_tui import messages
+from edgerag_tui.screens.inspect import InspectScreen
 from edgerag_tui.widgets.result_list import ResultList
 from tests.tui.driving import drive, running
 from tests.tui.searching import NOTES, finished, marked, names, search, stages_of
@@ -140,5 +141,22 @@ def test_another_mode_is_for_all_that_was_typed_though_its_timer_still_runs(
             await driver.press("s")
             screen.post_message(messages.LibraryChanged())
             await finished(driver, screen, "harbours")
+
+    drive(work())
+
+
+def test_scores_are_those_of_all_that_was_typed_though_its_timer_still_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgerag_tui.screens.search.DEBOUNCE_S", 60.0)
+
+    async def work() -> None:
+        async with running(tmp_path, documents=NOTES) as driver:
+            screen = await search(driver, "harbour", done=False)
+            assert screen.request.query == ""
+            await driver.press("alt+i")
+            inspect = driver.app.screen
+            assert isinstance(inspect, InspectScreen)
+            assert inspect.subject is not None and inspect.subject.question == "harbour"
 
     drive(work())

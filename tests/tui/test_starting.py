@@ -1,9 +1,12 @@
-"""`edgerag` and `edgerag tui` where a stream is no terminal."""
+"""`edgerag` and `edgerag tui` where a stream is no terminal, and `--self-test`, which needs none."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import click
 import pytest
@@ -11,6 +14,7 @@ import pytest
 import edgerag.cli.root as root
 from edgerag.cli.context import CliContext
 from edgerag.errors import SettingsError
+from edgerag_tui import self_test
 from edgerag_tui.cli import tui
 
 STREAMS = ("stdin", "stdout", "stderr")
@@ -52,3 +56,19 @@ def test_a_redirected_stream_is_refused_and_named(
     assert error.value.hint == hint
     # What is written to a redirected standard error is not seen, so the terminal is told as well.
     assert (hint in capsys.readouterr().out) == (which == "stderr")
+
+
+def test_the_self_test_says_what_took_too_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Waiting:
+        async def pause(self, delay: float) -> None:
+            await asyncio.sleep(delay)
+
+    async def drive(folder: Path, doing: self_test.Doing) -> None:
+        await self_test._until(cast(Any, Waiting()), lambda: True, "adding a file", doing)
+        await self_test._until(cast(Any, Waiting()), lambda: False, "loading the models", doing)
+
+    monkeypatch.setattr(self_test, "_drive", drive)
+    assert self_test.run_self_test(CliContext(), 0.2) == 2
+    assert capsys.readouterr().err == "The self-test failed: loading the models took longer than 0.2 s\n"

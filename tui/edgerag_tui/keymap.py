@@ -86,7 +86,8 @@ def key_name(key: str) -> str:
 def moved_keys(chosen: Mapping[str, str]) -> dict[str, str]:
     """The function keys of whole sections and of syncing that somebody has moved: `{"F5": "^S"}`."""
     defaults = {"app.sync": SYNC_KEY} | {f"app.go_{section.id}": section.keys for section in SECTIONS}
-    return {key_name(key): key_name(chosen[id].split(",")[0].strip()) for id, key in defaults.items() if chosen.get(id)}
+    first = {id: _first(chosen.get(id, "")) for id in defaults}
+    return {key_name(key): key_name(first[id]) for id, key in defaults.items() if first[id]}
 
 
 def first_key(app: App[Any], id: str, default: str) -> str:
@@ -95,7 +96,12 @@ def first_key(app: App[Any], id: str, default: str) -> str:
     Args:
         default: The keys that it is bound to where the key map does not name it.
     """
-    return app._keymap.get(id, default).split(",")[0].strip()
+    return _first(app._keymap.get(id, default))
+
+
+def _first(keys: str) -> str:
+    """Of keys separated by commas; empty where there is none."""
+    return next((key for key in map(str.strip, keys.split(",")) if key), "")
 
 
 def character_of(key: str) -> str | None:

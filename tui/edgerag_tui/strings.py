@@ -54,7 +54,13 @@ def use(language: str, keys: Mapping[str, str] | None = None) -> None:
 def _with_keys(texts: Mapping[str, str], keys: Mapping[str, str]) -> Mapping[str, str]:
     if not keys:
         return texts
-    return {key: _FUNCTION_KEY.sub(lambda found: keys.get(found[0], found[0]), text) for key, text in texts.items()}
+    # What is formatted, because it has {names} in it, writes a brace twice.
+    doubled = {key: name.replace("{", "{{").replace("}", "}}") for key, name in keys.items()}
+    return {key: _with_names(text, doubled if "{" in text else keys) for key, text in texts.items()}
+
+
+def _with_names(text: str, names: Mapping[str, str]) -> str:
+    return _FUNCTION_KEY.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def tr(key: str, /, **values: object) -> str:

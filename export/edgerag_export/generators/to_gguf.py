@@ -89,7 +89,8 @@ def convert_lora(
             notice.
     """
     check_lora(adapter, base)
-    check_room(target, 2 * sum(path.stat().st_size for path in adapter.glob("adapter_model.*")))
+    needed = 2 * sum(path.stat().st_size for path in adapter.glob("adapter_model.*"))
+    check_room(target, needed, hint="Free some space, or write to a larger disk.")
     with _shown_as(adapter, name or adapter.name) as shown:
         arguments = ["--outtype", outtype, "--base", str(base.absolute()), str(shown)]
         _run(converter, "convert_lora_to_gguf.py", arguments, adapter.name, target, progress)

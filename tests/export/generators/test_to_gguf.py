@@ -137,6 +137,20 @@ def test_an_adapter_that_gguf_cannot_express_is_refused(
         convert_lora(adapter, folder, tmp_path / "out.gguf", converter=pretend(tmp_path, ""))
 
 
+def test_too_little_disk_for_an_adapter_names_what_helps(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 8}))
+    (adapter / "adapter_model.safetensors").write_bytes(b"0" * 1000)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, 1_000_000))
+    with pytest.raises(ModelError, match=r"has 1 MB free") as caught:
+        convert_lora(adapter, folder, tmp_path / "out.gguf", converter=pretend(tmp_path, ""))
+    assert caught.value.hint == "Free some space, or write to a larger disk."
+
+
 def test_a_folder_without_an_adapter_costs_no_download(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     command = ["lora", str(tmp_path / "empty"), "--base", str(folder), "--output", str(tmp_path / "x.gguf")]

@@ -241,7 +241,7 @@ class SearchScreen(SectionScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("copy_quote", "copy_path"):
             return self.passage is not None
-        return bool(self.request.query) if action == "inspect" else True
+        return self.is_mounted and bool(self._typed) if action == "inspect" else True
 
     def action_move(self, way: str) -> None:
         """Move the cursor through the hits from the box where one types."""
@@ -302,14 +302,14 @@ class SearchScreen(SectionScreen):
         from edgerag_tui.screens.inspect import InspectScreen
         from edgerag_tui.screens.inspect_subject import Subject
 
-        request = self.request
+        request, query = self.request, self._typed
         await self.edgerag.action_go("inspect")
         screen = self.app.screen
         assert isinstance(screen, InspectScreen)
         screen.inspect(
             Subject(
-                request.query,
-                request.query,
+                query,
+                query,
                 mode=request.mode,
                 rerank=request.rerank,
                 within=request.filter.within,
