@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,10 @@ from licence_facts import BORROWED_TEXTS, EMBEDDED, NATIVE_LICENCES, SPDX_BY_WOR
 
 ROOT = Path(__file__).resolve().parent.parent
 LICENCE_FILES = re.compile(r"licen[cs]e|copying|copyright|notice|third.?party|authors", re.IGNORECASE)
+SHARED_PREFIXES = {"/", "/usr", "/usr/local"}
+"""Folders where a Python may be installed among other things."""
+PACKAGE_TEXTS = Path("/usr/share/doc")
+"""Where Debian's packages have their licences, in a folder of each."""
 Kind = Literal["application", "library", "machine-learning-model", "platform"]
 
 
@@ -56,9 +61,7 @@ def find_components(collected: Collected, *, starter: str = "pyinstaller") -> li
         LicenceMissingError: A file whose origin is unknown, or no licence text for something.
     """
     owners = _files_of_distributions()
-    python_folders = tuple(
-        {f"{os.path.realpath(prefix)}{os.sep}" for prefix in (sys.base_prefix, sys.base_exec_prefix)}
-    )
+    library_folders = _library_folders()
     by_owner: dict[str, list[str]] = {starter: ["edgerag"]} if starter else {}
     by_package: dict[str, list[str]] = {}
     python_files: list[str] = []
@@ -71,10 +74,12 @@ def find_components(collected: Collected, *, starter: str = "pyinstaller") -> li
                 by_owner.setdefault(owners[real], []).append(inside)
             elif not real or _is_ours(Path(real)) or "base_library.zip" in name:
                 continue
-            elif real.startswith(python_folders) and "site-packages" not in real:
+            elif real.startswith(library_folders) and "site-packages" not in real:
                 python_files.append(inside)
             elif package := _system_package(real):
                 by_package.setdefault(package, []).append(inside)
+            elif _comes_with_python(real):
+                python_files.append(inside)
             else:
                 unknown.append(f"{name} ({source})")
     if unknown:
@@ -121,9 +126,19 @@ def write_texts(components: Iterable[Component], folder: Path) -> None:
             shutil.copyfile(text, target)
 
 
-def model_component(name: str, version: str, licence: str, text: Path, files: Sequence[str], purl: str) -> Component:
-    """A model as a component."""
-    return Component(name, version, "machine-learning-model", licence, purl, (text,), tuple(files))
+def _library_folders() -> tuple[str, ...]:
+    """Folders of Python's own library, modules in machine code included, each with a separator at its end."""
+    # In an environment the second would be a folder of that.
+    paths = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib", vars={"platbase": sys.base_exec_prefix})]
+    return tuple(sorted({f"{os.path.realpath(path)}{os.sep}" for path in paths}))
+
+
+def _comes_with_python(path: str) -> bool:
+    """Whether a file that no package owns is of the Python that is frozen: its library, or in a folder of its own."""
+    if path.endswith(f"{os.sep}{sysconfig.get_config_var('INSTSONAME')}"):
+        return True
+    prefixes = {os.path.realpath(prefix) for prefix in (sys.base_prefix, sys.base_exec_prefix)} - SHARED_PREFIXES
+    return path.startswith(tuple(f"{prefix}{os.sep}" for prefix in prefixes)) and "site-packages" not in path
 
 
 def _safe(name: str) -> str:
@@ -224,7 +239,7 @@ def _system_package(path: str) -> str:
 
 def _system(package: str, files: Sequence[str]) -> Component:
     name, version, architecture = package.split(" ")
-    text = Path("/usr/share/doc") / name / "copyright"
+    text = PACKAGE_TEXTS / name / "copyright"
     names = [PurePosixPath(file).name for file in files]
     licence = next((words for key, words in NATIVE_LICENCES.items() if any(name.startswith(key) for name in names)), "")
     purl = f"pkg:deb/debian/{name}@{version.replace('+', '%2B').replace('~', '~')}?arch={architecture}"

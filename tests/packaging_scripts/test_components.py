@@ -159,3 +159,52 @@ def test_a_system_library_is_traced_to_its_debian_package() -> None:
     ssl = next(one for one in found if one.name == "libssl3")
     assert (ssl.licence, ssl.files) == ("Apache-2.0", ("_internal/libssl.so.3",))
     assert ssl.purl.startswith("pkg:deb/debian/libssl3@3.")
+
+
+def system_file(name: str) -> dict[str, list[list[str]]]:
+    return {"modules": [], "scripts": [], "files": [[name, f"/usr/local/lib/of-a-system/{name}", "BINARY"]]}
+
+
+def test_a_library_beside_a_systems_own_python_is_not_taken_for_a_part_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setattr(sys, "base_exec_prefix", "/usr")
+    monkeypatch.setattr(components, "_system_package", lambda path: "libgomp1 12.2.0-14 arm64")
+    monkeypatch.setattr(components, "PACKAGE_TEXTS", tmp_path)
+    (tmp_path / "libgomp1").mkdir()
+    (tmp_path / "libgomp1/copyright").write_text("GPL with the exception")
+    found = components.find_components(system_file("libgomp.so.1"), starter="")
+    gomp = next(one for one in found if one.name == "libgomp1")
+    assert gomp.licence == "GPL-3.0-or-later WITH GCC-exception-3.1"
+    assert gomp.files == ("_internal/libgomp.so.1",)
+    assert [text.read_text() for text in gomp.texts] == ["GPL with the exception"]
+    assert next(one for one in found if one.name == "CPython").files == ()
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
+def test_a_library_that_no_package_owns_ends_the_build_beside_a_systems_own_python_too(
+    monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", prefix)
+    monkeypatch.setattr(sys, "base_exec_prefix", prefix)
+    monkeypatch.setattr(components, "_system_package", lambda path: "")
+    with pytest.raises(components.LicenceMissingError, match=r"Nobody knows whose .* libstray\.so\.1"):
+        components.find_components(system_file("libstray.so.1"), starter="")
+
+
+def test_pythons_own_modules_and_library_are_pythons_wherever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "base_exec_prefix", "/usr/local")
+    monkeypatch.setattr(components, "_system_package", lambda path: "")
+    monkeypatch.setattr(components.sysconfig, "get_config_var", {"INSTSONAME": "libpython3.99.so"}.get)
+    files = [
+        ["json.py", json.__file__, "PYMODULE"],
+        ["libpython3.99.so", "/usr/local/lib/libpython3.99.so", "BINARY"],
+        ["libtk.dylib", str(tmp_path / "python/lib/libtk.dylib"), "BINARY"],
+    ]
+    found = components.find_components({"modules": [], "scripts": [], "files": files}, starter="")
+    named = ("_internal/json.py", "_internal/libpython3.99.so", "_internal/libtk.dylib")
+    assert [(one.name, one.files) for one in found] == [("CPython", named)]
