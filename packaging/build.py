@@ -131,16 +131,21 @@ def check_contents(frozen: Path, collected: Any, variant: str) -> None:
     """Look for what must not be in the bundle, in the program's own table of contents.
 
     Raises:
-        BuildError: There is something.
+        BuildError: There is something, or edgerag or its SQLite is not there.
     """
     program = next(path for path in frozen.iterdir() if path.stem == "edgerag")
-    names = [name for name in compare.frozen_modules(program) if not name.startswith("<")]
-    names += [entry[0].split(".")[0].replace("/", ".") for entry in collected["files"]]
+    names = {name for name in compare.frozen_modules(program) if not name.startswith("<")}
+    names |= {contents.module_of(entry[0]) for entry in collected["files"]}
     forbidden = contents.forbidden_in(names, variant)
     if forbidden:
         raise BuildError(f"The bundle holds what it must not: {', '.join(forbidden)}. See packaging/contents.py.")
-    if not {"edgerag.cli", "edgerag_tui.cli"} <= set(names):
+    if not {"edgerag.cli", "edgerag_tui.cli"} <= names:
         raise BuildError("The bundle lacks edgerag itself.")
+    if not {"_sqlite3", "pysqlite3._sqlite3"} & {*names, *sys.builtin_module_names}:
+        raise BuildError(
+            "The bundle has no SQLite: this Python was compiled without it, and there is no pysqlite3. Compile Python "
+            "with libsqlite3-dev, or make a wheel of pysqlite3 with packaging/sqlite_wheel.py."
+        )
 
 
 def clean_native(folder: Path) -> tuple[int, str]:

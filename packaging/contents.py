@@ -157,6 +157,19 @@ def forbidden_in(modules: Iterable[str], variant: str) -> list[str]:
     return sorted(name for name in set(modules) if any(name == bad or name.startswith(f"{bad}.") for bad in forbidden))
 
 
+def module_of(file: str) -> str:
+    """The name that a file of a bundle is imported by, if it is a module; for another file, a name that none has.
+
+    Args:
+        file: Its path inside the bundle, as PyInstaller lists it: without `_internal` in front.
+    """
+    path = PurePosixPath(file.replace("\\", "/"))
+    parents = path.parent.parts
+    if len(parents) > 1 and parents[1] == "lib-dynload":  # python3.N/lib-dynload: Python's own, in machine code
+        parents = parents[2:]
+    return ".".join([*parents, path.name.split(".")[0]])
+
+
 def package_modules(folder: Path) -> list[str]:
     """Every module of a package of ours: its commands are imported by names that no analysis sees."""
     names = []

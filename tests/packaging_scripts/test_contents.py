@@ -37,6 +37,24 @@ def test_names_that_only_begin_alike_are_not_forbidden() -> None:
     assert contents.forbidden_in(["pipeline", "httpx2", "onnxruntime", "edgerag.ask.pipeline", "testing"], "llm") == []
 
 
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        ("python3.11/lib-dynload/readline.cpython-311-x86_64-linux-gnu.so", "readline"),
+        ("python3.13/lib-dynload/_tkinter.cpython-313-aarch64-linux-gnu.so", "_tkinter"),
+        ("readline.so", "readline"),
+        ("_tkinter.pyd", "_tkinter"),
+        ("PIL\\_imaging.cp311-win_amd64.pyd", "PIL._imaging"),
+        ("torch/_C.cpython-311-x86_64-linux-gnu.so", "torch._C"),
+        ("numpy.libs/libscipy_openblas64_-8fb3d286.so", "numpy.libs.libscipy_openblas64_-8fb3d286"),
+        ("onnx-1.20.dist-info/METADATA", "onnx-1.20.dist-info.METADATA"),
+        ("lib-dynload/readline.so", "lib-dynload.readline"),
+    ],
+)
+def test_a_module_in_machine_code_is_known_by_the_name_it_is_imported_by(file: str, module: str) -> None:
+    assert contents.module_of(file) == module
+
+
 def test_only_the_variant_with_a_generator_has_llama_cpp() -> None:
     assert contents.forbidden_in(["llama_cpp.llama_cpp"], "core") == ["llama_cpp.llama_cpp"]
     assert contents.forbidden_in(["llama_cpp.llama_cpp"], "llm") == []
