@@ -26,7 +26,7 @@ from minimal_root import RootError, add_debian_options, host_architecture, run_s
 
 PACKAGES = (
     "g++", "make", "git", "ca-certificates", "xz-utils", "zstd",
-    "libssl-dev", "libffi-dev", "zlib1g-dev", "libbz2-dev", "liblzma-dev",
+    "libssl-dev", "libffi-dev", "zlib1g-dev", "libbz2-dev", "liblzma-dev", "libsqlite3-dev",
 )  # fmt: skip
 PYTHON = "/opt/python"
 """Where the compiled Python is, inside; first on the PATH of every command."""
@@ -42,7 +42,9 @@ make install > install.out 2>&1 || {{ tail -n 15 install.out; exit 1; }}
 ln -sf python3 {PYTHON}/bin/python
 cd /; rm -rf /root/python
 """
-TRIED = "import bz2, ctypes, lzma, ssl, sys, venv, zlib; assert sys.version_info >= (3, 11); print(sys.version)"
+TRIED = (
+    "import bz2, ctypes, lzma, sqlite3, ssl, sys, venv, zlib; assert sys.version_info >= (3, 11); print(sys.version)"
+)
 
 
 def problems() -> Iterator[str]:

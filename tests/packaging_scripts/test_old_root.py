@@ -73,6 +73,15 @@ def test_the_system_is_of_this_architecture_and_has_a_compiler() -> None:
     assert old_root.debootstrap_command(Path("/srv/old"), suite="bullseye")[-2:] == ["bullseye", "/srv/old"]
 
 
+def test_its_python_is_compiled_with_sqlite_and_tried_with_it() -> None:
+    # Only x86-64 has a wheel of pysqlite3: elsewhere Python's own is the one that a bundle gets.
+    assert "libsqlite3-dev" in old_root.PACKAGES
+    command = f"import sys; sys.modules['_sqlite3'] = None; {old_root.TRIED}"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "_sqlite3" in done.stderr
+
+
 INSIDE = """
 set -e
 python3 -c 'import sys; print(sys.prefix, sys.version_info >= (3, 11))'; ldd --version | sed -n 1p; cat /mnt/in/note
