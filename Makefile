@@ -138,6 +138,9 @@ clean:
 # `--no-deps`: a compiled file is complete, and resolving again would build the source packages once more for their metadata.
 INSTALL = $(1)/bin/uv pip install --python $(1)/bin/python --no-deps --require-hashes -r requirements/$(2).txt
 INSTALL_SELF = $(1)/bin/uv pip install --quiet --python $(1)/bin/python --no-deps -e .
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "edgerag needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)." >&2; \
+  echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 
 $(VENV)/stamp-llm: requirements/tui.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing into $(VENV). The first time, llama.cpp is compiled: 3 to 10 minutes."
@@ -164,19 +167,23 @@ $(EXPORT_VENV)/stamp-converter: $(EXPORT_VENV)/stamp-export
 	@EDGERAG_CACHE=$(EXPORT_CACHE) $(EXPORT_VENV)/bin/python -m edgerag_export.generators.converter && touch $@ \
 	  || echo "It could not be fetched: the tests that need it are skipped."
 
-$(BUNDLE_VENV)/stamp-bundle: requirements/tui.txt requirements/bundle.txt requirements/native.txt
+# What decides the wheels is known to native_wheels.py, which keeps those that are there as long as none of it changes.
+NATIVE_SCRIPTS := $(addprefix packaging/,native_wheels.py source_wheels.py llama_edits.py wheel_files.py)
+ENVIRONMENT_INPUTS := requirements/tui.txt requirements/bundle.txt requirements/uv.txt packaging/environment.py
+
+$(BUNDLE_VENV)/stamp-bundle: $(ENVIRONMENT_INPUTS) requirements/native.txt $(NATIVE_SCRIPTS)
+	@$(CHECK_PYTHON)
 	$(PYTHON) packaging/native_wheels.py --out dist/native
 	$(PYTHON) packaging/environment.py $(BUNDLE_VENV) --wheels dist/native
 	@touch $@
 
-$(BUNDLE_VENV)-core/stamp-core: requirements/tui.txt requirements/bundle.txt
+$(BUNDLE_VENV)-core/stamp-core: $(ENVIRONMENT_INPUTS)
+	@$(CHECK_PYTHON)
 	$(PYTHON) packaging/environment.py $(BUNDLE_VENV)-core --without-llm
 	@touch $@
 
 %/bin/uv: requirements/uv.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "edgerag needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)." >&2; \
-	  echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(CHECK_PYTHON)
 	@[ -x $*/bin/python ] || $(PYTHON) -m venv $* || { \
 	  rm -rf $*; echo "No environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt

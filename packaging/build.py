@@ -27,7 +27,7 @@ import components
 import contents
 import native_files
 import sbom
-from build_facts import BuildError, Source, bundle_name, check_tools, read_source
+from build_facts import BuildError, Source, bundle_name, check_tools, native_inputs, read_source
 from bundled_text import readme_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +43,8 @@ class Report:
     variant: str
     source: Source
     python: str = sys.version.split()[0]
+    native_inputs: str = ""
+    """As `build_facts.native_inputs` says it."""
     num_files: int = 0
     unpacked_bytes: int = 0
     archive_bytes: int = 0
@@ -60,7 +62,7 @@ def build(options: argparse.Namespace, work: Path, out: Path) -> tuple[Path, Rep
     """
     source = read_source()
     name = bundle_name(source.version, options.variant, options.gguf.stem if options.gguf is not None else "")
-    report = Report(name, options.variant, source)
+    report = Report(name, options.variant, source, native_inputs=native_inputs(Path(sys.prefix)))
     clock = time.monotonic()
 
     def took(step: str) -> None:

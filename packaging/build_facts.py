@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import platform
 import re
@@ -11,6 +12,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from environment import NATIVE_RECORD
 
 ROOT = Path(__file__).resolve().parent.parent
 LINUX_TOOLS = ("strip", "objcopy", "objdump", "ldd")
@@ -70,6 +73,15 @@ def _git(root: Path, *arguments: str) -> str:
         return ""
     done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def native_inputs(environment: Path) -> str:
+    """Hash of all that the compiled wheels in an environment were made from, as `native_wheels.py` recorded it.
+
+    Empty where they are none of its wheels: compiled while the environment was made, for this machine alone.
+    """
+    file = environment / NATIVE_RECORD
+    return str(json.loads(file.read_text(encoding="utf-8"))["inputs"]) if file.is_file() else ""
 
 
 def check_tools() -> None:

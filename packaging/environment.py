@@ -25,6 +25,8 @@ COMPILED = ("hnswlib", "llama-cpp-python")
 LLM_ONLY = ("llama-cpp-python", "diskcache")
 OLDEST_PYTHON = (3, 11)
 PORTABLE = {"HNSWLIB_NO_NATIVE": "1", "CMAKE_ARGS": "-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF"}
+NATIVE_RECORD = "native-wheels.json"
+"""What `native_wheels.py` writes beside its wheels; the environment that they are installed in has a copy."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -55,41 +57,43 @@ def normal_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def wheels_for(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The one wheel of each distribution.
+def wheels_for(folder: Path, names: Sequence[str], script: str = "native_wheels.py") -> list[Path]:
+    """The one wheel of each distribution, which the script makes.
 
     Raises:
         EnvironmentMakingError: There is none, or more than one.
     """
     found = []
     for name in names:
-        wheels = [file for file in sorted(folder.glob("*.whl")) if normal_name(file.name.split("-")[0]) == name]
+        wheels = _wheels_of(folder, name)
         if len(wheels) != 1:
-            what = "no wheel" if not wheels else f"{len(wheels)} wheels"
-            raise EnvironmentMakingError(
-                f"There is {what} of {name} in {folder}. Type: python packaging/native_wheels.py --out {folder}"
-            )
+            what = f"are {len(wheels)} wheels" if wheels else "is no wheel"
+            hint = f"python packaging/{script} --out {folder}"
+            raise EnvironmentMakingError(f"There {what} of {name} in {folder}. This leaves exactly one there: {hint}")
         found += wheels
     return found
 
 
+def _wheels_of(folder: Path, name: str) -> list[Path]:
+    return [file for file in sorted(folder.glob("*.whl")) if normal_name(file.name.split("-")[0]) == name]
+
+
 def make(folder: Path, *, wheels: Path | None, with_llm: bool) -> Path:
-    """Make or renew the environment; returns its interpreter.
+    """Make the environment, anew if there is one; returns its interpreter.
 
     Raises:
         EnvironmentMakingError: Wrong Python, no venv module, or an installation failed.
     """
     if sys.version_info < OLDEST_PYTHON:
         raise EnvironmentMakingError(f"edgerag needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        try:
-            venv.create(folder, with_pip=True, symlinks=os.name != "nt")
-        except (OSError, subprocess.CalledProcessError) as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            hint = "On Debian and Ubuntu: apt install python3-venv"
-            raise EnvironmentMakingError(f"No environment could be made in {folder}: {error}. {hint}") from error
     compiled = [name for name in COMPILED if with_llm or name not in LLM_ONLY]
+    own: list[Path] = []
+    if wheels is not None:
+        own += wheels_for(wheels, compiled)
+        # pysqlite3 is there where `sqlite_wheel.py` made it: no lock file names a wheel for that architecture.
+        if _wheels_of(wheels, "pysqlite3"):
+            own += wheels_for(wheels, ["pysqlite3"], "sqlite_wheel.py AMALGAMATION")
+    python = _make_empty(folder)
     left_out = [*(COMPILED if wheels else ()), *(() if with_llm else LLM_ONLY)]
     files = []
     for name in ("tui", "bundle"):
@@ -102,10 +106,31 @@ def make(folder: Path, *, wheels: Path | None, with_llm: bool) -> Path:
     uv = [str(python), "-m", "uv", "pip", "install", "--quiet", "--python", str(python), "--no-deps"]
     _run([*uv, "--require-hashes", *files])
     if wheels is not None:
-        # pysqlite3 is there where `sqlite_wheel.py` made it: no lock file names a wheel for that architecture.
-        own = [*wheels_for(wheels, compiled), *sorted(wheels.glob("pysqlite3-*.whl"))]
         _run([*uv, "--reinstall", *map(str, own)])
+        if (wheels / NATIVE_RECORD).is_file():
+            shutil.copyfile(wheels / NATIVE_RECORD, folder / NATIVE_RECORD)
     return python
+
+
+def _make_empty(folder: Path) -> Path:
+    """An environment with nothing but pip; returns its interpreter.
+
+    One that is there is emptied: it may be of another Python, and hold what the lock files no longer name.
+
+    Raises:
+        EnvironmentMakingError: There is something else in the folder, or no venv module.
+    """
+    if folder.exists() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()):
+        raise EnvironmentMakingError(
+            f"{folder} is no environment, and not empty. Name a new folder, or remove this one."
+        )
+    try:
+        venv.create(folder, clear=True, with_pip=True, symlinks=os.name != "nt")
+    except (OSError, subprocess.CalledProcessError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        hint = "On Debian and Ubuntu: apt install python3-venv"
+        raise EnvironmentMakingError(f"No environment could be made in {folder}: {error}. {hint}") from error
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _run(command: list[str]) -> None:

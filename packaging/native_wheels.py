@@ -23,8 +23,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import needs_python  # noqa: F401 (first, as it says)
 import source_wheels
 from archive import sha256
+from environment import NATIVE_RECORD
 from llama_edits import NEEDED_FLAGS, EditError, edit_source
 from source_wheels import BuildError, Pin, read_pins
 from wheel_files import copies, rewrite_wheel
@@ -33,7 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("hnswlib", "llama-cpp-python")
 SCRIPTS = ("native_wheels.py", "source_wheels.py", "llama_edits.py", "wheel_files.py")
 """What decides the outcome besides the pinned packages."""
-RECORD = "native-wheels.json"
 LIBRARIES = "llama_cpp/lib"
 """Where llama_cpp looks for its libraries, inside the wheel."""
 
@@ -106,7 +107,8 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
     """Build the wheels, unless they are there and made from the same.
 
     Args:
-        out: Folder for the wheels and a record of what they were made from.
+        out: Folder for the wheels and a record of what they were made from. Other wheels of the same packages, for
+            instance of an earlier version, are removed from it.
         work: Folder for sources, tools and objects; may be deleted afterwards.
         requirements: A compiled requirements file that names the two packages.
         tools: The one that names what they are compiled with.
@@ -122,6 +124,8 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
     pins = read_pins(requirements.read_text("utf-8"), PACKAGES)
     inputs = digest_of_inputs(pins, tools.read_text("utf-8"))
     if kept := _kept(out, inputs):
+        for wheel in kept:
+            source_wheels.remove_others(wheel)
         return kept
     source_wheels.need_compilers()
     out.mkdir(parents=True, exist_ok=True)
@@ -138,15 +142,16 @@ def build(out: Path, work: Path, requirements: Path, tools: Path) -> list[Path]:
         rewrite_wheel(raw, wheel, is_wanted if pin.name == "llama-cpp-python" else lambda path: True)
         if repeated := copies(wheel):
             raise BuildError(f"{wheel.name} carries the same file more than once: {repeated[0]}.")
+        source_wheels.remove_others(wheel)
         wheels.append(wheel)
     record = {"inputs": inputs, "wheels": {wheel.name: sha256(wheel) for wheel in wheels}}
-    (out / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (out / NATIVE_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return wheels
 
 
 def _kept(out: Path, inputs: str) -> list[Path]:
     try:
-        record = json.loads((out / RECORD).read_text("utf-8"))
+        record = json.loads((out / NATIVE_RECORD).read_text("utf-8"))
         if record["inputs"] != inputs:
             return []
         wheels = [out / name for name in record["wheels"]]

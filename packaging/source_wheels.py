@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from environment import normal_name
+
 
 class BuildError(Exception):
     """What could not be built, and why."""
@@ -160,6 +162,14 @@ def compile_wheel(python: Path, source: Path, work: Path, variables: Mapping[str
     if len(wheels) != 1:
         raise BuildError(f"{source.name} gave {len(wheels)} wheels instead of one.")
     return wheels[0]
+
+
+def remove_others(wheel: Path) -> None:
+    """Remove every other wheel of the same distribution from a wheel's folder, or nobody knows which is meant."""
+    name = normal_name(wheel.name.partition("-")[0])
+    for other in wheel.parent.glob("*.whl"):
+        if other != wheel and normal_name(other.name.partition("-")[0]) == name:
+            other.unlink()
 
 
 def _pip(

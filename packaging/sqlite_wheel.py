@@ -25,6 +25,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import needs_python  # noqa: F401 (first, as it says)
 import source_wheels
 from source_wheels import BuildError, Pin, read_pins
 from wheel_files import rewrite_wheel
@@ -138,6 +139,7 @@ def build(amalgamation: Path, out: Path, work: Path, requirements: Path, tools: 
     rewrite_wheel(raw, wheel, lambda path: True)
     if (found := _tried(python, wheel, work / "tried")) != _dotted(version):
         raise BuildError(f"{wheel.name} brings SQLite {found} instead of {_dotted(version)}.")
+    source_wheels.remove_others(wheel)
     return wheel
 
 

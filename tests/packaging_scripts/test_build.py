@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,8 +121,92 @@ def test_the_wheels_must_be_there_and_no_two_of_one(tmp_path: Path) -> None:
     with pytest.raises(environment.EnvironmentMakingError, match=r"no wheel of hnswlib.*native_wheels\.py"):
         environment.wheels_for(tmp_path, ["hnswlib"])
     (tmp_path / "llama_cpp_python-0.3.37-py3-none-linux_x86_64.whl").touch()
-    with pytest.raises(environment.EnvironmentMakingError, match="2 wheels of llama-cpp-python"):
+    with pytest.raises(
+        environment.EnvironmentMakingError, match=r"There are 2 wheels of llama-cpp-python.*native_wheels"
+    ):
         environment.wheels_for(tmp_path, ["llama-cpp-python"])
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Stands in for pip and uv; tells what they were asked for."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(environment, "_run", asked.append)
+    # Without pip: unpacking it takes seconds.
+    create = environment.venv.create
+    monkeypatch.setattr(
+        environment.venv, "create", lambda folder, **given: create(folder, **given | {"with_pip": False})
+    )
+    return asked
+
+
+def some_wheels(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}-py3-none-any.whl").touch()
+    (folder / "native-wheels.json").write_text('{"inputs": "abc123", "wheels": {}}')
+    return folder
+
+
+def test_an_environment_is_made_anew_and_knows_what_its_wheels_were_made_from(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    wheels = some_wheels(tmp_path / "wheels", "hnswlib-0.8.0", "llama_cpp_python-0.3.36", "pysqlite3-0.6.0")
+    folder = tmp_path / "environment"
+    environment.make(folder, wheels=wheels, with_llm=True)
+    (folder / "left-the-lock.txt").touch()
+    python = environment.make(folder, wheels=wheels, with_llm=True)
+    assert python.exists()
+    assert not (folder / "left-the-lock.txt").exists()
+    assert [Path(word).name for word in commands[-1][-3:]] == [
+        "hnswlib-0.8.0-py3-none-any.whl", "llama_cpp_python-0.3.36-py3-none-any.whl", "pysqlite3-0.6.0-py3-none-any.whl"
+    ]  # fmt: skip
+    assert build_facts.native_inputs(folder) == "abc123"
+    environment.make(folder, wheels=None, with_llm=False)
+    assert build_facts.native_inputs(folder) == ""
+
+
+def test_a_second_wheel_of_sqlite_is_not_installed_along_with_the_first(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    names = ("hnswlib-0.8.0", "llama_cpp_python-0.3.36", "pysqlite3-0.5.4", "pysqlite3-0.6.0")
+    wheels = some_wheels(tmp_path / "wheels", *names)
+    with pytest.raises(environment.EnvironmentMakingError, match=r"There are 2 wheels of pysqlite3.*sqlite_wheel\.py"):
+        environment.make(tmp_path / "environment", wheels=wheels, with_llm=True)
+    assert not (tmp_path / "environment").exists()
+
+
+def test_a_folder_of_something_else_does_not_become_an_environment(tmp_path: Path, commands: list[list[str]]) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(environment.EnvironmentMakingError, match="is no environment, and not empty"):
+        environment.make(tmp_path, wheels=None, with_llm=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def make_would_do(environment_folder: Path, target: str, *changed: str) -> str:
+    command = ["make", "-n", "-C", str(SCRIPTS.parent), f"BUNDLE_VENV={environment_folder}", target]
+    done = subprocess.run([*command, *(f"-W{file}" for file in changed)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_a_bundle_is_frozen_from_wheels_of_the_scripts_as_they_are_now(checkout: Path, tmp_path: Path) -> None:
+    native_wheels = load("native_wheels")
+    stamps = [tmp_path / "made/stamp-bundle", tmp_path / "made-core/stamp-core"]
+    for stamp in stamps:
+        stamp.parent.mkdir()
+        stamp.touch()
+    assert "environment.py" not in make_would_do(tmp_path / "made", "bundle")
+    inputs = [f"packaging/{name}" for name in native_wheels.SCRIPTS]
+    for file in [*inputs, "packaging/environment.py", "requirements/uv.txt", "requirements/native.txt"]:
+        done = make_would_do(tmp_path / "made", "bundle", file)
+        assert (
+            done.index("packaging/native_wheels.py") < done.index("packaging/environment.py") < done.index("build.py")
+        ), file
+    assert "environment.py" not in make_would_do(tmp_path / "made", "bundle-check", "packaging/llama_edits.py")
+    for file in ("packaging/environment.py", "requirements/uv.txt"):
+        assert "packaging/environment.py" in make_would_do(tmp_path / "made", "bundle-check", file), file
 
 
 def two_folders(folder: Path) -> tuple[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         compiled.append(source.name)
         target = work / "raw" / source.name
         target.mkdir(parents=True, exist_ok=True)
-        raw = target / f"{source.name}-cp311-none-any.whl"
+        raw = target / f"{source.name.replace('-', '_')}-cp311-none-any.whl"
         with wheel_files.zipfile.ZipFile(raw, "w") as wheel:
             wheel.writestr(f"{source.name}.dist-info/RECORD", "")
             wheel.writestr("module.so", b"native" * 5000)
@@ -222,7 +223,7 @@ def build(folder: Path, **changes: Any) -> list[Path]:
 
 def test_what_is_there_is_kept_until_something_it_was_made_from_changes(tmp_path: Path, stages: list[str]) -> None:
     first = build(tmp_path)
-    assert [wheel.name.partition("-cp311")[0] for wheel in first] == ["hnswlib", "llama-cpp-python"]
+    assert [wheel.name.partition("-cp311")[0] for wheel in first] == ["hnswlib", "llama_cpp_python"]
     assert build(tmp_path) == first
     assert stages == ["hnswlib", "llama-cpp-python"]
     build(tmp_path, tools="cmake==5")
@@ -236,9 +237,36 @@ def test_a_damaged_wheel_is_made_again(tmp_path: Path, stages: list[str]) -> Non
     first.write_bytes(first.read_bytes()[:-1])
     build(tmp_path)
     assert len(stages) == 4
-    (tmp_path / "out" / native_wheels.RECORD).write_text(json.dumps({"inputs": 1}))
+    (tmp_path / "out" / native_wheels.NATIVE_RECORD).write_text(json.dumps({"inputs": 1}))
     build(tmp_path)
     assert len(stages) == 6
+
+
+def test_wheels_of_another_version_or_python_do_not_stay_beside_the_new_ones(tmp_path: Path, stages: list[str]) -> None:
+    old = ("hnswlib-0.7.0-cp310-none-any.whl", "llama_cpp_python-0.3.35-py3-none-any.whl")
+    others = ("pysqlite3-0.6.0-cp311-none-any.whl", "hnswlib_extra-1.0-py3-none-any.whl", "notes.txt")
+    (tmp_path / "out").mkdir()
+    for name in (*old, *others):
+        (tmp_path / "out" / name).touch()
+    first = build(tmp_path)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left == {*others, native_wheels.NATIVE_RECORD, *(wheel.name for wheel in first)}
+    (tmp_path / "out" / old[0]).touch()
+    assert build(tmp_path) == first
+    assert not (tmp_path / "out" / old[0]).exists()
+
+
+@pytest.mark.parametrize("script", ["native_wheels.py", "sqlite_wheel.py"])
+@pytest.mark.parametrize("version", [(3, 9, 2), (3, 10, 13)], ids=["3.9", "3.10"])
+def test_a_python_that_is_too_old_is_told_before_anything_is_loaded(script: str, version: tuple[int, int, int]) -> None:
+    program = (
+        f"import argparse, dataclasses, runpy, sys, zipfile; sys.version_info = {version}; "
+        f"sys.path.insert(0, {str(SCRIPTS)!r}); runpy.run_path({str(SCRIPTS / script)!r}, run_name='__main__'); "
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("edgerag needs Python 3.11 or newer; this is ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_missing_compiler_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
