@@ -54,8 +54,9 @@ def read_source(root: Path = ROOT) -> Source:
     """Version and commit of a checkout.
 
     Raises:
-        BuildError: No version, or no time to give the files: neither git nor SOURCE_DATE_EPOCH.
+        BuildError: No version, no time to give the files (neither git nor SOURCE_DATE_EPOCH), or git refuses.
     """
+    root = root.absolute()
     text = (root / "edgerag/__init__.py").read_text(encoding="utf-8")
     version = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if version is None:
@@ -69,10 +70,22 @@ def read_source(root: Path = ROOT) -> Source:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    if shutil.which("git") is None or not (root / ".git").exists():
+    """What git says about a checkout; nothing where there is no checkout.
+
+    Raises:
+        BuildError: There is one, and git is missing or refuses it: its changes would go unnoticed.
+    """
+    if not (root / ".git").exists():
         return ""
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    if shutil.which("git") is None:
+        raise BuildError(f"{root} is a git checkout, and there is no git. On Debian and Ubuntu: apt install git")
+    # Told where they are, git does not mind whose they are: a build in a root folder runs as root on a user's checkout.
+    # The setting `safe.directory` is not heeded on the command line by the git of Debian 11.
+    places = [f"--git-dir={root / '.git'}", f"--work-tree={root}"]
+    done = subprocess.run(["git", *places, *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError(f"git does not tell what is built, {root}: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def native_inputs(environment: Path) -> str:

@@ -41,19 +41,49 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
+def a_commit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    a_checkout(folder)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "1700000000 +0000")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "first")
+    return folder
+
+
 def test_the_commit_gives_the_files_their_time_and_changes_are_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    monkeypatch.setenv("GIT_COMMITTER_DATE", "1700000000 +0000")
-    folder = a_checkout(tmp_path / "checkout")
-    git(folder, "init", "-q")
-    git(folder, "add", ".")
-    git(folder, "commit", "-q", "-m", "first")
+    folder = a_commit(tmp_path / "checkout", monkeypatch)
     source = build_facts.read_source(folder)
     assert (source.version, source.time, source.is_changed, len(source.commit)) == ("1.2.3", 1700000000, False, 40)
     (folder / "new.txt").write_text("not committed")
     assert build_facts.read_source(folder).is_changed
+
+
+def test_a_checkout_of_somebody_else_is_a_checkout_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = a_commit(tmp_path / "checkout", monkeypatch)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    refused = subprocess.run(["git", "-C", str(folder), "log"], capture_output=True, text=True, check=False)
+    assert "dubious ownership" in refused.stderr
+    source = build_facts.read_source(folder)
+    assert (len(source.commit), source.is_changed) == (40, False)
+    (folder / "new.txt").write_text("not committed")
+    assert build_facts.read_source(folder).is_changed
+
+
+def test_a_checkout_that_git_refuses_is_not_taken_for_one_without_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = a_commit(tmp_path / "checkout", monkeypatch)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
+    (folder / ".git/HEAD").write_text("damaged")
+    with pytest.raises(build_facts.BuildError, match=r"git does not tell what is built.*not a git repository"):
+        build_facts.read_source(folder)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(build_facts.BuildError, match="there is no git"):
+        build_facts.read_source(folder)
 
 
 def test_outside_git_the_time_must_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
