@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 _POLL_S = 0.02
+_END_S = 10
 
 
 class NoControlGroupError(Exception):
@@ -51,7 +54,7 @@ class MemoryLimit:
         (self.folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def used_bytes(self) -> int:
-        """Anonymous memory and pinned kernel memory of the group's processes now."""
+        """Anonymous and shared memory of the group's processes now: what can be given back to nobody but to swap."""
         wanted = ("anon", "shmem") if self._is_v2 else ("rss", "shmem")
         lines = (line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
         return sum(int(value) for name, value in lines if name in wanted)
@@ -80,9 +83,32 @@ class MemoryLimit:
             is_over.set()
             thread.join()
 
+    def kill(self) -> None:
+        """End every process of the group at once."""
+        if (self.folder / "cgroup.kill").exists():  # version 2, Linux 5.14
+            (self.folder / "cgroup.kill").write_text("1")
+            return
+        for pid in map(int, (self.folder / "cgroup.procs").read_text().split()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def close(self) -> None:
-        """Remove the group once nothing is left in it."""
-        self.folder.rmdir()
+        """Remove the group, with what a command may have left running in it.
+
+        Raises:
+            OSError: The kernel keeps it: a process hangs that cannot be ended.
+        """
+        deadline = time.monotonic() + _END_S
+        while True:
+            try:
+                self.folder.rmdir()
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            self.kill()
+            time.sleep(_POLL_S)
 
 
 @contextlib.contextmanager
