@@ -2,7 +2,7 @@
 
     python packaging/compare.py FOLDER FOLDER
 
-Exit code 0: the same files with the same bytes and permissions; 1: not.
+Exit code 0: the same files with the same bytes and permissions; 1: not; 2: these are no two folders with files in them.
 """
 
 from __future__ import annotations
@@ -84,6 +84,11 @@ def main() -> int:
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)
     options = parser.parse_args()
+    for folder in (options.first, options.second):
+        if not folder.is_dir():
+            parser.error(f"{folder} is no folder: bundles are compared unpacked")
+        if not bundle_files(folder):
+            parser.error(f"{folder} is empty")
     differences = compare(options.first, options.second)
     for difference in differences:
         print(f"{difference.file}: {difference.why}")

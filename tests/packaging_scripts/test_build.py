@@ -266,6 +266,24 @@ def test_every_difference_is_named_with_its_reason(tmp_path: Path) -> None:
     ]
 
 
+def compare_command(*arguments: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / "compare.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_only_folders_with_files_are_compared(tmp_path: Path) -> None:
+    one, two = two_folders(tmp_path)
+    same = compare_command(one, two)
+    assert (same.returncode, same.stdout) == (0, "0 differences in 1 files\n")
+    (tmp_path / "one.tar.zst").touch()
+    (tmp_path / "empty").mkdir()
+    for wrong, why in (("one.tar.zst", "is no folder"), ("misspelt", "is no folder"), ("empty", "is empty")):
+        for pair in ((tmp_path / wrong, two), (one, tmp_path / wrong), (tmp_path / wrong, tmp_path / wrong)):
+            done = compare_command(*pair)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert f"{wrong} {why}" in done.stderr
+
+
 def test_the_command_refuses_a_generator_without_its_licence() -> None:
     command = [sys.executable, str(SCRIPTS / "build.py"), "--gguf", "model.gguf"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
