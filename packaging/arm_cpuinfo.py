@@ -33,6 +33,24 @@ NEWEST = (0x41, 0xD4F)
 """Of Neoverse V2: for QEMU's `max`, which is no processor that one could buy."""
 
 
+def emulated(qemu: str, cpu: str, root: Path) -> str:
+    """The text of /proc/cpuinfo on a processor that QEMU emulates, with as many cores as this machine has.
+
+    Args:
+        qemu, cpu, root: As `ask_qemu` takes them.
+
+    Raises:
+        ValueError: QEMU is not there, does not know the processor, or cannot run a program of the root on it.
+    """
+    try:
+        names = ask_qemu(qemu, cpu, root)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{cpu} cannot be emulated in {root}: {error}. `{qemu} -cpu help` lists what can be."
+        ) from error
+    return cpuinfo(cpu, names, os.cpu_count() or 1)
+
+
 def ask_qemu(qemu: str, cpu: str, root: Path) -> list[str]:
     """Names of the extensions that QEMU offers a program on this processor.
 

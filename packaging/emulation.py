@@ -77,7 +77,6 @@ class Machine:
 MACHINES = {
     "x86_64": Machine("qemu-x86_64-static", 62),
     "aarch64": Machine("qemu-aarch64-static", 183),
-    "armv7l": Machine("qemu-arm-static", 40),
 }
 
 
@@ -102,7 +101,7 @@ class Emulation:
 
 
 def elf_machine(file: Path) -> str:
-    """`x86_64`, `aarch64` or `armv7l`, as the ELF header of an executable says; empty for a script.
+    """`x86_64` or `aarch64`, as the ELF header of an executable says; empty for a script.
 
     Raises:
         EmulationError: A machine that this module does not know.
@@ -186,15 +185,15 @@ def cpuinfo(cpu: str, machine_name: str, qemu: str, root: Path) -> str:
     Raises:
         EmulationError: QEMU cannot run a program of the root on that processor.
     """
-    num_cores = os.cpu_count() or 1
     if machine_name == "aarch64":
         try:
-            return arm_cpuinfo.cpuinfo(cpu, arm_cpuinfo.ask_qemu(qemu, cpu, root), num_cores)
+            return arm_cpuinfo.emulated(qemu, cpu, root)
         except ValueError as error:
-            raise EmulationError(f"{cpu} cannot be emulated in {root}: {error}") from error
+            raise EmulationError(str(error)) from error
     if cpu not in CPUINFO:
         return ""
-    return "".join(f"processor\t: {core}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for core in range(num_cores))
+    cores = range(os.cpu_count() or 1)
+    return "".join(f"processor\t: {core}\n{MODEL_LINES[cpu]}{CPUINFO[cpu]}\n" for core in cores)
 
 
 def descendants(pid: int) -> Iterator[int]:

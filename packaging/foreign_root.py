@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import arm_cpuinfo
 from inside_root import Bind, add_run_options, enter, environment
-from minimal_root import RootError, add_debian_options, host_architecture, run_step
+from minimal_root import RootError, add_debian_options, bootstrap, host_architecture, missing_here
 
 PACKAGES = (
     "python3", "python3-venv", "python3-dev", "ca-certificates", "git", "zlib1g-dev",
@@ -57,20 +56,15 @@ class Target:
 
 TARGETS = {
     "arm64": Target("qemu-aarch64", "aarch64-linux-gnu", "g++-aarch64-linux-gnu"),
-    "armhf": Target("qemu-arm", "arm-linux-gnueabihf", "g++-arm-linux-gnueabihf"),
 }
 
 
 def problems(arch: str, *, binfmt: Path = BINFMT) -> Iterator[str]:
     """What this machine lacks, one sentence each, with the command that helps."""
     target = TARGETS[arch]
-    if os.name != "posix" or os.geteuid() != 0:
-        yield "Mounting and chroot need root. Run it with sudo."
+    yield from missing_here(("unshare", "util-linux"))
     if host_architecture() != "amd64":
         yield f"The cross compilers of an x86-64 machine are used, and this one is {host_architecture()}."
-    for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
-        if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            yield f"{tool} is not installed. On Debian and Ubuntu: apt-get install {package}"
     if not Path(f"/usr/bin/{target.triplet}-g++").exists():
         yield f"There is no cross compiler. On Debian and Ubuntu: apt-get install {target.compiler_package}"
     if not (binfmt / "status").exists():
@@ -92,15 +86,6 @@ def problems(arch: str, *, binfmt: Path = BINFMT) -> Iterator[str]:
             )
 
 
-def debootstrap_command(folder: Path, *, arch: str, suite: str, mirror: str = "") -> list[str]:
-    """The first stage, which only unpacks; without a mirror debootstrap takes the distribution's own."""
-    include = f"--include={','.join(PACKAGES)}"
-    return [
-        "debootstrap", "--variant=minbase", f"--arch={arch}", "--foreign", include, suite, os.fspath(folder),
-        *([mirror] if mirror else []),
-    ]  # fmt: skip
-
-
 def make(folder: Path, *, arch: str, suite: str, mirror: str = "") -> None:
     """Make the system in a new or empty folder: 600 MB and about six minutes, most of them emulated.
 
@@ -109,10 +94,7 @@ def make(folder: Path, *, arch: str, suite: str, mirror: str = "") -> None:
     """
     if missing := list(problems(arch)):
         raise RootError("\n".join(missing))
-    if folder.exists() and any(folder.iterdir()):
-        raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
-    run_step(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
-    run_step(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
+    bootstrap(folder, arch=arch, suite=suite, mirror=mirror, include=PACKAGES)
     add_cross_tools(folder, TARGETS[arch])
 
 
@@ -151,19 +133,6 @@ def architecture(root: Path) -> str:
     return name
 
 
-def cpuinfo(root: Path, cpu: str) -> str:
-    """What /proc/cpuinfo shall show, by what a program in the root is offered on this processor.
-
-    Raises:
-        RootError: QEMU does not know the processor.
-    """
-    try:
-        names = arm_cpuinfo.ask_qemu(QEMU, cpu, root)
-    except (ValueError, OSError) as error:
-        raise RootError(f"{cpu} cannot be emulated: {error}. `{QEMU} -cpu help` lists them.") from error
-    return arm_cpuinfo.cpuinfo(cpu, names, os.cpu_count() or 1)
-
-
 def run(
     root: Path, command: Sequence[str], *, cpu: str, binds: Sequence[Bind], variables: Sequence[str], offline: bool,
     folder: str,
@@ -187,10 +156,13 @@ def run(
     root = root.absolute()
     own = [Bind(Path("/usr"), f"/{HOST}", True), Bind(HOST_LIBRARIES, os.fspath(HOST_LIBRARIES), True)]
     own.append(Bind(HOST_LOADER.parent.resolve(), "/usr/lib64", True))
-    if cpu and architecture(root) == "arm64":
+    if cpu:
         # QEMU before 8.2 shows this machine's processor there.
         cpu_file = root / f"run/cpuinfo.{cpu}"
-        cpu_file.write_text(cpuinfo(root, cpu), encoding="ascii")
+        try:
+            cpu_file.write_text(arm_cpuinfo.emulated(QEMU, cpu, root), encoding="ascii")
+        except ValueError as error:
+            raise RootError(str(error)) from error
         own.append(Bind(cpu_file, "/proc/cpuinfo"))
     processor = {"QEMU_CPU": cpu} if cpu else {}
     inside = environment(os.environ, variables, **processor)

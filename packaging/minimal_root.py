@@ -27,7 +27,7 @@ TAKEN_OUT = (
 zlib stays: PyInstaller's starter needs the system's, and package managers everywhere need it too."""
 UNWANTED_PROGRAMS = ("python*", "gcc*", "cc", "c++*", "g++*", "clang*", "cmake", "ld", "as", "pip*")
 MOUNT_POINTS = ("proc", "sys", "dev", "tmp", "home", "media", "srv")
-DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf"}
+DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class RootError(Exception):
@@ -39,11 +39,53 @@ def host_architecture() -> str:
     return DEBIAN_ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-def debootstrap_command(folder: Path, *, arch: str, suite: str, mirror: str) -> list[str]:
-    """The smallest variant; a foreign architecture is only unpacked, its second stage runs inside."""
-    foreign = ["--foreign"] if arch != host_architecture() else []
-    place = [os.fspath(folder), mirror] if mirror else [os.fspath(folder)]
-    return ["debootstrap", "--variant=minbase", f"--arch={arch}", *foreign, suite, *place]
+def missing_here(*tools: tuple[str, str]) -> Iterator[str]:
+    """What making a root lacks on this machine, one sentence each, with the command that helps.
+
+    Args:
+        tools: Programs that are needed besides debootstrap, each with its package.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        yield "Making a system, mounting and chroot need root. Run it with sudo."
+    for tool, package in (("debootstrap", "debootstrap"), *tools):
+        if shutil.which(tool, path=_programs()) is None:
+            yield f"{tool} is not installed. On Debian and Ubuntu: apt-get install {package}"
+
+
+def _programs() -> str:
+    """The PATH with the administrator's folders, which `su` leaves out."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def debootstrap_command(
+    folder: Path, *, arch: str, suite: str, mirror: str = "", include: Sequence[str] = ()
+) -> list[str]:
+    """The smallest variant; a foreign architecture is only unpacked, its second stage runs inside.
+
+    Args:
+        folder: Where.
+        arch: Debian's name of the architecture.
+        suite: A release of Debian.
+        mirror: Address; empty: debootstrap's own.
+        include: Packages besides those of the smallest variant.
+    """
+    options = ["--variant=minbase", f"--arch={arch}"]
+    options += ["--foreign"] if arch != host_architecture() else []
+    options += [f"--include={','.join(include)}"] if include else []
+    return ["debootstrap", *options, suite, os.fspath(folder), *([mirror] if mirror else [])]
+
+
+def bootstrap(folder: Path, *, arch: str, suite: str, mirror: str = "", include: Sequence[str] = ()) -> None:
+    """Make a Debian system in an empty or new folder, as `debootstrap_command` says it.
+
+    Raises:
+        RootError: The folder is in use, or a step failed.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
+    run_step(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror, include=include))
+    if arch != host_architecture():
+        run_step(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
 
 
 def make_root(folder: Path, *, arch: str = "", suite: str = "bookworm", mirror: str = "") -> None:
@@ -52,16 +94,9 @@ def make_root(folder: Path, *, arch: str = "", suite: str = "bookworm", mirror: 
     Raises:
         RootError: Not root, a tool is missing, the folder is in use, or a step failed.
     """
-    arch = arch or host_architecture()
-    if os.name != "posix" or os.geteuid() != 0:
-        raise RootError("debootstrap must be run as root. Try: sudo python packaging/minimal_root.py ...")
-    if shutil.which("debootstrap") is None:
-        raise RootError("debootstrap is not installed. On Debian and Ubuntu: apt-get install debootstrap")
-    if folder.exists() and any(folder.iterdir()):
-        raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
-    run_step(debootstrap_command(folder, arch=arch, suite=suite, mirror=mirror))
-    if arch != host_architecture():
-        run_step(["chroot", os.fspath(folder), "/debootstrap/debootstrap", "--second-stage"])
+    if missing := list(missing_here()):
+        raise RootError("\n".join(missing))
+    bootstrap(folder, arch=arch or host_architecture(), suite=suite, mirror=mirror)
     strip(folder)
 
 
@@ -109,7 +144,7 @@ def run_step(command: Sequence[str]) -> None:
         RootError: It failed; the message has the end of what it printed.
     """
     print("+", *command, file=sys.stderr, flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    environment = {**os.environ, "PATH": _programs(), "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode != 0:
         end = "\n".join(result.stdout.splitlines()[-15:])

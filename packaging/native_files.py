@@ -90,7 +90,7 @@ def forget_search_paths(path: Path) -> list[str]:
     Those relative to the library itself (`$ORIGIN`) stay. The text is blanked, so that the machine's paths are gone.
     """
     section = read_dynamic(path)
-    foreign = [part for part in section.search_paths if not part.startswith(("$ORIGIN", "@loader_path"))]
+    foreign = [part for part in section.search_paths if not part.startswith("$ORIGIN")]
     if not foreign:
         return []
     with path.open("r+b") as file:

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import archive
 from inside_root import PATH_INSIDE, Bind, add_run_options, enter, environment
-from minimal_root import RootError, add_debian_options, host_architecture, run_step
+from minimal_root import RootError, add_debian_options, bootstrap, host_architecture, missing_here
 
 PACKAGES = (
     "g++", "make", "git", "ca-certificates", "xz-utils", "zstd",
@@ -49,11 +48,7 @@ TRIED = (
 
 def problems() -> Iterator[str]:
     """What this machine lacks, one sentence each, with the command that helps."""
-    if os.name != "posix" or os.geteuid() != 0:
-        yield "Mounting and chroot need root. Run it with sudo."
-    for tool, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux")):
-        if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            yield f"{tool} is not installed. On Debian and Ubuntu: apt-get install {package}"
+    return missing_here(("unshare", "util-linux"))
 
 
 def check_source(source: Path, sha256: str) -> None:
@@ -70,12 +65,6 @@ def check_source(source: Path, sha256: str) -> None:
         raise RootError(f"{source} has the SHA-256 {found}, not {sha256}.")
 
 
-def debootstrap_command(folder: Path, *, suite: str, mirror: str = "") -> list[str]:
-    """A small system of this machine's architecture with what compiling needs."""
-    options = ["--variant=minbase", f"--arch={host_architecture()}", f"--include={','.join(PACKAGES)}"]
-    return ["debootstrap", *options, suite, os.fspath(folder), *([mirror] if mirror else [])]
-
-
 def make(folder: Path, source: Path, *, suite: str, mirror: str = "") -> None:
     """Make the system in a new or empty folder and compile Python in it: 1 GB, about five minutes on two cores.
 
@@ -90,9 +79,7 @@ def make(folder: Path, source: Path, *, suite: str, mirror: str = "") -> None:
     """
     if missing := list(problems()):
         raise RootError("\n".join(missing))
-    if folder.exists() and any(folder.iterdir()):
-        raise RootError(f"{folder} is not empty. Name a new folder, or remove this one.")
-    run_step(debootstrap_command(folder, suite=suite, mirror=mirror))
+    bootstrap(folder, arch=host_architecture(), suite=suite, mirror=mirror, include=PACKAGES)
     add_python(folder, source)
 
 

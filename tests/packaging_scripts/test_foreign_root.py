@@ -69,15 +69,22 @@ def test_a_folder_in_use_is_not_made_a_root(
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_the_distributions_own_mirror_is_taken_unless_one_is_named() -> None:
-    folder = Path("/srv/arm64")
-    command = foreign_root.debootstrap_command(folder, arch="arm64", suite="bookworm")
-    assert command[:4] == ["debootstrap", "--variant=minbase", "--arch=arm64", "--foreign"]
-    assert command[-2:] == ["bookworm", "/srv/arm64"]
-    named = foreign_root.debootstrap_command(
-        folder, arch="arm64", suite="trixie", mirror="http://mirror.example/debian"
-    )
-    assert named[-3:] == ["trixie", "/srv/arm64", "http://mirror.example/debian"]
+def test_the_system_is_unpacked_first_and_set_up_inside_with_what_building_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[list[str]] = []
+    minimal_root = sys.modules["minimal_root"]
+    monkeypatch.setattr(foreign_root, "problems", lambda arch: iter(()))
+    monkeypatch.setattr(minimal_root, "run_step", steps.append)
+    monkeypatch.setattr(minimal_root, "host_architecture", lambda: "amd64")
+    folder = tmp_path / "arm64"
+    assert foreign_root.main(["make", str(folder), "--mirror", "http://mirror.example/debian"]) == 0
+    first, second = steps
+    assert first[:4] == ["debootstrap", "--variant=minbase", "--arch=arm64", "--foreign"]
+    assert first[4].startswith("--include=python3,python3-venv,")
+    assert first[5:] == ["bookworm", str(folder), "http://mirror.example/debian"]
+    assert second == ["chroot", str(folder), "/debootstrap/debootstrap", "--second-stage"]
+    assert (folder / "usr/local/bin/cc").is_symlink()
 
 
 def test_a_folder_without_a_system_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

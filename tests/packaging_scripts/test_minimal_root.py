@@ -52,19 +52,21 @@ def test_another_architecture_is_unpacked_first_and_set_up_inside(monkeypatch: p
     assert command == [
         "debootstrap", "--variant=minbase", "--arch=arm64", "--foreign", "bookworm", "/r", "http://m/debian",
     ]  # fmt: skip
-    command = minimal_root.debootstrap_command(Path("/r"), arch="amd64", suite="bookworm", mirror="http://m/debian")
-    assert "--foreign" not in command
+    command = minimal_root.debootstrap_command(Path("/r"), arch="amd64", suite="bookworm", include=["g++", "make"])
+    assert command == [
+        "debootstrap", "--variant=minbase", "--arch=amd64", "--include=g++,make", "bookworm", "/r",
+    ]  # fmt: skip
 
 
 def test_without_root_or_into_a_full_folder_nothing_is_begun(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minimal_root.os, "geteuid", lambda: 1000)
-    with pytest.raises(minimal_root.RootError, match="must be run as root"):
+    with pytest.raises(minimal_root.RootError, match=r"need root\. Run it with sudo"):
         minimal_root.make_root(root, mirror="http://m")
     monkeypatch.setattr(minimal_root.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(minimal_root.shutil, "which", lambda name: None)
+    monkeypatch.setattr(minimal_root.shutil, "which", lambda name, path: None)
     with pytest.raises(minimal_root.RootError, match="debootstrap is not installed"):
         minimal_root.make_root(root, mirror="http://m")
-    monkeypatch.setattr(minimal_root.shutil, "which", lambda name: "/usr/sbin/debootstrap")
+    monkeypatch.setattr(minimal_root.shutil, "which", lambda name, path: f"/usr/sbin/{name}")
     with pytest.raises(minimal_root.RootError, match="is not empty"):
         minimal_root.make_root(root, mirror="http://m")
 

@@ -65,12 +65,20 @@ def test_a_folder_without_its_python_is_refused(
     assert f"Make one: old_root.py make {tmp_path}" in capsys.readouterr().err
 
 
-def test_the_system_is_of_this_architecture_and_has_a_compiler() -> None:
-    command = old_root.debootstrap_command(Path("/srv/old"), suite="bullseye", mirror="http://mirror.example/debian")
-    assert f"--arch={old_root.host_architecture()}" in command
-    assert any(word.startswith("--include=g++,make,") for word in command)
-    assert command[-3:] == ["bullseye", "/srv/old", "http://mirror.example/debian"]
-    assert old_root.debootstrap_command(Path("/srv/old"), suite="bullseye")[-2:] == ["bullseye", "/srv/old"]
+def test_the_system_is_of_this_architecture_and_has_a_compiler(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[list[str]] = []
+    minimal_root = sys.modules["minimal_root"]
+    monkeypatch.setattr(old_root, "problems", lambda: iter(()))
+    monkeypatch.setattr(old_root, "add_python", lambda root, archive: None)
+    monkeypatch.setattr(minimal_root, "run_step", steps.append)
+    folder = tmp_path / "old"
+    assert old_root.main(["make", str(folder), "--python", str(source)]) == 0
+    (command,) = steps
+    assert command[:3] == ["debootstrap", "--variant=minbase", f"--arch={minimal_root.host_architecture()}"]
+    assert command[3].startswith("--include=g++,make,")
+    assert command[4:] == ["bullseye", str(folder)]
 
 
 def test_its_python_is_compiled_with_sqlite_and_tried_with_it() -> None:
