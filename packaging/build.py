@@ -291,6 +291,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--no-self-test", action="store_true")
     parser.add_argument("--keep-network", action="store_true", help="self-test without taking the network away")
     options = parser.parse_args()
+    options.work = options.work.absolute()  # PyInstaller takes what is relative from packaging/
     if options.gguf is not None and (options.variant == "core" or options.gguf_licence is None):
         parser.error("--gguf needs --variant llm, and --gguf-licence with the text of the model's licence")
     return options

@@ -63,3 +63,9 @@ def test_a_bundle_without_edgerag_is_refused(frozen: Path, monkeypatch: pytest.M
 def test_a_bundle_without_any_sqlite_is_refused(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(build.BuildError, match=r"no SQLite.*libsqlite3-dev.*sqlite_wheel\.py"):
         check(frozen, monkeypatch, files=("sqlite3/dbapi2.py",))
+
+
+def test_a_working_folder_may_be_named_from_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(build.sys, "argv", ["build.py", "--work", "build/here"])
+    assert build.parse_arguments().work == tmp_path / "build/here"
