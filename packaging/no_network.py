@@ -11,11 +11,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 INTERNET_SOCKET = re.compile(r"\bsocket\(AF_INET6?\b|sa_family=AF_INET6?\b")
 OPENED_LIBRARY = re.compile(r'\bopenat\([^"]*"([^"]+\.so(?:\.\d[\w.]*)?)".* = \d+$')
+EXECUTED = re.compile(r'\bexecve(?:at)?\([^"]*"([^"]+)"(?!.* = -1 )')
+UNFINISHED = re.compile(r"^(\d+) +(.*?) *<unfinished \.\.\.>$")
+RESUMED = re.compile(r"^(\d+) +<\.\.\. \w+ resumed>(.*)$")
+OCTAL = re.compile(rb"\\([0-7]{1,3})")
 ANY_SOCKET = re.compile(r"\bsocket\((AF_\w+|PF_\w+|0x[0-9a-f]+)")
 TRY_TO_CONNECT = (
     "import socket, sys\n"
@@ -84,6 +89,8 @@ class Traced:
     """Of every call of socket(), in order."""
     libraries: tuple[str, ...] = ()
     """Shared libraries that were opened once the program had been started, each once, in order."""
+    has_started: bool = False
+    """Whether the program's start stands in the trace; without it no library is looked at."""
 
 
 def strace_command(trace: Path) -> list[str]:
@@ -95,7 +102,7 @@ def strace_command(trace: Path) -> list[str]:
     tool = shutil.which("strace")
     if tool is None:
         raise NamespaceError("strace is not installed. On Debian and Ubuntu: apt-get install strace")
-    options = ["-f", "-e", "trace=%network,openat,execve", "-o"]
+    options = ["-f", "-e", "trace=%network,openat,execve,execveat", "-o"]
     # A filter in the kernel stops the program at these calls alone, not at each (strace 5.3; Linux may refuse it).
     for watching in ([tool, "--seccomp-bpf", *options], [tool, *options]):
         trial = subprocess.run([*watching, os.devnull, "true"], capture_output=True, text=True)
@@ -106,9 +113,34 @@ def strace_command(trace: Path) -> list[str]:
 
 def read_trace(trace: Path, program: str = "") -> Traced:
     """The sockets in what strace wrote, and the libraries from the execution of `program` on."""
-    lines = trace.read_text(encoding="utf-8", errors="replace").splitlines()
-    started = next((n for n, line in enumerate(lines) if program and f'execve("{program}"' in line), len(lines))
-    opened = [found.group(1) for line in lines[started:] if (found := OPENED_LIBRARY.search(line))]
+    lines = joined_calls(trace.read_text(encoding="utf-8", errors="replace").splitlines())
+    starts = (n for n, line in enumerate(lines) if (found := EXECUTED.search(line)) and plain(found[1]) == program)
+    started = next(starts, None)
+    later = lines[started:] if started is not None else []
+    opened = [plain(found.group(1)) for line in later if (found := OPENED_LIBRARY.search(line))]
     families = [found.group(1) for line in lines if (found := ANY_SOCKET.search(line))]
     internet = tuple(line for line in lines if INTERNET_SOCKET.search(line))
-    return Traced(internet, tuple(families), tuple(dict.fromkeys(opened)))
+    return Traced(internet, tuple(families), tuple(dict.fromkeys(opened)), started is not None)
+
+
+def joined_calls(lines: Sequence[str]) -> list[str]:
+    """Put calls together that strace tells in two parts, because another process called something in between.
+
+    Returns:
+        Lines in the order in which the calls ended; those that never did come last.
+    """
+    begun: dict[str, str] = {}
+    whole = []
+    for line in lines:
+        if found := UNFINISHED.match(line):
+            begun[found[1]] = f"{found[1]} {found[2]}"
+        elif (found := RESUMED.match(line)) and found[1] in begun:
+            whole.append(begun.pop(found[1]) + found[2])
+        else:
+            whole.append(line)
+    return whole + list(begun.values())
+
+
+def plain(path: str) -> str:
+    """A path as it is: strace writes what is not ASCII as the octal number of each byte."""
+    return OCTAL.sub(lambda found: bytes([int(found[1], 8)]), path.encode()).decode("utf-8", "replace")

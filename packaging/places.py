@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emulation import Emulation, observe_processes
 from no_network import unshare_command
-from ran import Ran, run
+from ran import Cue, Ran, run
 
 WORK_INSIDE = "/srv"
 BUNDLE_INSIDE = "/media"
@@ -161,7 +161,7 @@ class Place:
         *,
         timeout_s: float,
         before: Sequence[str] = (),
-        interrupt_after_s: float | None = None,
+        cues: Sequence[Cue] = (),
     ) -> Ran:
         """Run the program with these arguments to its end."""
         emulation = self.emulation
@@ -171,7 +171,7 @@ class Place:
             environment=self.outer_variables(),
             timeout_s=timeout_s * self.slowness,
             folder=self.work,
-            interrupt_after_s=interrupt_after_s,
+            cues=cues,
             observe=(lambda pid: observe_processes(emulation, pid)) if emulation is not None else None,
         )
 

@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 SHOWN_LINES = 12
+CUE_POLL_S = 0.05
 TRACEBACK = "Traceback (most recent call last)"
 SIGNAL_MEANINGS = {
     "SIGILL": "illegal instruction: compiled for a newer processor than this one",
@@ -38,6 +40,18 @@ ADVICE: tuple[tuple[str, str], ...] = (
     (r"Permission denied", "permissions of the bundle, the home or the temp folder"),
 )
 """What to look at, by what stands in the output; `{0}` is what the pattern caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Something that is done to a program while it runs."""
+
+    once: str
+    """Pattern that its output, stdout or stderr, must match first (`re.search`, several lines); empty: nothing."""
+    after_s: float
+    """Waited from then on."""
+    do: Callable[[], object] | None = None
+    """None: press Ctrl-C (SIGINT to the whole session)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ def run(
     timeout_s: float,
     shown: str = "",
     folder: Path | None = None,
-    interrupt_after_s: float | None = None,
+    cues: Sequence[Cue] = (),
     observe: Callable[[int], set[str]] | None = None,
 ) -> Ran:
     """Run a program in a session of its own, with this environment and no other; never raises for how it ends.
@@ -132,7 +146,7 @@ def run(
         timeout_s: The whole session is killed after this time.
         shown: For `Ran.shown`.
         folder: Where it runs.
-        interrupt_after_s: Send Ctrl-C (SIGINT) to the session after this time.
+        cues: Done one after the other. One whose pattern never comes is not done, nor are those behind it.
         observe: Called with the process id over and over while it runs; what it returns is gathered in `Ran.seen`.
     """
     started = time.monotonic()
@@ -149,10 +163,13 @@ def run(
         watcher = _Watcher(process.pid, observe, seen) if observe is not None else None
         timed_out = False
         try:
-            if interrupt_after_s is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(interrupt_after_s)
-                _signal_session(process.pid, signal.SIGINT)
+            for cue in cues:
+                if not _wait_for(cue, process, (out, err), started + timeout_s):
+                    break
+                if cue.do is not None:
+                    cue.do()
+                else:
+                    _signal_session(process.pid, signal.SIGINT)
             status = process.wait(max(0.1, timeout_s - (time.monotonic() - started)))
         except subprocess.TimeoutExpired:
             timed_out = True
@@ -169,6 +186,24 @@ def run(
         out.seek(0)
         err.seek(0)
         return Ran(tuple(command), status, out.read(), err.read(), seconds, timed_out, shown, tuple(sorted(seen)))
+
+
+def _wait_for(cue: Cue, process: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], end: float) -> bool:
+    """Wait until it is the cue's time; False if the program has ended before, or the time is up."""
+    pattern = re.compile(cue.once.encode(), re.MULTILINE)
+    due = None
+    while process.poll() is None and (now := time.monotonic()) < end:
+        if due is None and any(pattern.search(_written(output)) for output in outputs):
+            due = now + cue.after_s
+        if due is not None and now >= due:
+            return True
+        time.sleep(CUE_POLL_S)
+    return False
+
+
+def _written(output: IO[bytes]) -> bytes:
+    """All that a program has written so far. The file is read by place: its position is also the program's."""
+    return os.pread(output.fileno(), os.fstat(output.fileno()).st_size, 0)
 
 
 def _signal_session(pid: int, number: signal.Signals) -> None:

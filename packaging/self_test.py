@@ -32,6 +32,7 @@ import minimal_root
 import no_network
 import steps_find
 import steps_keep
+import steps_outside
 from places import Place
 from sample_folder import write_folder
 from session import NotShownError, Session, StepError
@@ -102,8 +103,8 @@ def steps_for(session: Session, *, quick: bool) -> list[tuple[str, Step]]:
         ("tui in a terminal", steps_keep.tui_in_terminal),
         ("sync --watch", steps_keep.watch),
         ("models pull", steps_keep.pull_without_network),
-        ("sockets", steps_keep.sockets),
-        ("left behind", steps_keep.left_behind),
+        ("sockets", steps_outside.sockets),
+        ("left behind", steps_outside.left_behind),
     ]
 
 

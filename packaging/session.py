@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from places import SET_UP_FAILED, Place
-from ran import TRACEBACK, Ran
+from ran import TRACEBACK, Cue, Ran
 from sample_folder import Sample
 
 HARMLESS = (
@@ -53,7 +53,7 @@ class Session:
         stderr: str | None = None,
         timeout_s: float = 0.0,
         before: Sequence[str] = (),
-        interrupt_after_s: float | None = None,
+        cues: Sequence[Cue] = (),
     ) -> Ran:
         """Run a command and look at its ending and at stderr.
 
@@ -63,14 +63,12 @@ class Session:
             stderr: Pattern that stderr must match (`re.search`); None: it must be empty.
             timeout_s: Another limit than the session's.
             before: Put before the whole command line: strace.
-            interrupt_after_s: Send Ctrl-C after this time.
+            cues: What is done to it while it runs.
 
         Raises:
             StepError: It ended otherwise, or wrote a traceback or something unexpected.
         """
-        ran = self.place.run(
-            arguments, timeout_s=timeout_s or self.timeout_s, before=before, interrupt_after_s=interrupt_after_s
-        )
+        ran = self.place.run(arguments, timeout_s=timeout_s or self.timeout_s, before=before, cues=cues)
         self.runs.append(ran)
         allowed = (status,) if isinstance(status, int) else tuple(status)
         if ran.status == SET_UP_FAILED:

@@ -1,18 +1,15 @@
-"""Steps of the self-test: the installation itself, upkeep, the terminal application, sockets, what is left behind."""
+"""Steps of the self-test: the installation itself, upkeep, the terminal application."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 
-import no_network
 import terminal
-from bundle_libraries import GLIBC_PARTS, wanted_libraries
+from bundle_libraries import wanted_libraries
 from emulation import EXTENSIONS
+from ran import Cue
 from session import NotShownError, Session, StepError
 from steps_find import (
     ASK_KEYS,
@@ -31,8 +28,9 @@ SYSTEM_LIBRARIES = ("libz.so.1",)
 """PyInstaller's starter needs zlib before it can find the bundle's own. Package managers need it too."""
 TUI_TIMEOUT_S = 120.0
 """The limit that `tui --self-test` sets itself; on an emulated processor it is told a longer one."""
-WATCH_S = 30.0
-"""onnxruntime's telemetry opens its first socket ten seconds after the import (1.31.1): shorter runs prove nothing."""
+WATCHING = "^Watching for changes"
+NEW_FILE_READ = "1 added"
+"""What `sync --watch` says once it looks, and once it has read a file that is new."""
 
 
 def version(session: Session) -> str:
@@ -176,97 +174,21 @@ def pull_without_network(session: Session) -> str:
 
 def watch(session: Session) -> str:
     """`sync --watch` takes in a change and ends with Ctrl-C."""
-    pace = max(1.0, session.place.slowness / 4)
     file = session.documents / "watched.txt"
-    later = threading.Timer(6 * pace, file.write_text, ["The lighthouse keeper of Vardo has two cats.\n"])
-    later.start()
-    try:
-        session.run("sync", "--watch", status=130, stderr="Watching", interrupt_after_s=14 * pace)
-    finally:
-        later.cancel()
-    session.expect("1 added" in session.runs[-1].text, "a file that appeared was not taken in")
+    cues = [
+        Cue(WATCHING, 2 * pace(session), lambda: file.write_text("The lighthouse keeper of Vardo has two cats.\n")),
+        Cue(NEW_FILE_READ, 1),
+    ]
+    session.run("sync", "--watch", status=130, stderr="Watching", cues=cues)
+    session.expect(NEW_FILE_READ in session.runs[-1].text, "a file that appeared was not taken in")
     hits = session.json("search", "-k", "1", "How many cats has the lighthouse keeper?", keys=SEARCH_KEYS)["hits"]
     session.expect("two cats" in hits[0]["text"], "the file that appeared is not found")
     return "a new file was taken in; Ctrl-C: exit code 130"
 
 
-def sockets(session: Session) -> str:
-    """No Internet socket and no library of this system, seen from outside by strace, over all processes."""
-    counted: list[str] = []
-    local: set[str] = set()
-    for name, arguments, status in _traced_commands(session):
-        trace = session.place.work / f"trace-{name}"
-        try:
-            before = no_network.strace_command(trace)
-        except no_network.NamespaceError as error:
-            raise NotShownError(str(error)) from error
-        ends_by_itself = name != "watch"
-        # strace says "Process N attached" and the like on stderr unless told to write elsewhere: -o does that.
-        session.run(
-            *arguments, status=status, stderr="", before=before, timeout_s=300,
-            interrupt_after_s=None if ends_by_itself else WATCH_S,
-        )  # fmt: skip
-        found = no_network.read_trace(trace, session.place.called or session.place.inside(session.place.executable))
-        strange = foreign_libraries(session, found.libraries)
-        session.expect(not strange, f"{name} took libraries of this system: {', '.join(strange[:5])}")
-        opened = f"{name} opened {len(found.internet)} Internet sockets: {found.internet[:3]}"
-        session.expect(not found.internet, opened)
-        local |= set(found.families)
-        counted.append(name)
-    kinds = f"; others: {', '.join(sorted(local))}" if local else ", nor any other"
-    kinds += "; libraries from the bundle alone" if listing(session.place.executable) else ""
-    return f"0 Internet sockets in {', '.join(counted)} ({WATCH_S:.0f} s){kinds}"
-
-
-def foreign_libraries(session: Session, opened: Sequence[str]) -> list[str]:
-    """Libraries that were opened outside the bundle and do not belong to glibc: another system may lack them."""
-    if not listing(session.place.executable):
-        return []
-    bundle = session.place.inside(session.place.executable.parent)
-    allowed = (*GLIBC_PARTS, *SYSTEM_LIBRARIES)
-    # glibc itself loads `libnss_*` and `gconv` modules by name; QEMU's own libraries do not exist, it is static.
-    return [
-        path
-        for path in opened
-        if not os.path.normpath(path).startswith(f"{bundle}/")
-        and Path(path).name not in allowed
-        and not Path(path).name.startswith("libnss_")
-        and "/gconv/" not in path
-    ]
-
-
-def _traced_commands(session: Session) -> list[tuple[str, list[str], int]]:
-    library = ["--library", session.place.inside(session.place.home / "traced")]
-    commands: list[tuple[str, list[str], int]] = [
-        ("add", [*library, "add", session.place.inside(session.documents / "examples")], 0),
-        ("search", [*library, "search", QUESTION], 0),
-        ("ask", [*library, "ask", "--extractive", QUESTION], 0),
-        ("doctor", ["doctor"], 0),
-        ("models", ["models", "list"], 0),
-        ("tui", ["tui", "--self-test", *tui_limit(session)], 0),
-        ("watch", [*library, "sync", "--watch"], 130),
-    ]
-    if generator := session.facts.get("generator"):
-        commands.insert(3, ("generate", [*library, "ask", "--model", generator, "--max-tokens", "8", QUESTION], 0))
-    return commands
-
-
-def left_behind(session: Session) -> str:
-    """Nothing is written outside the library, models and settings folders; the bundle and /tmp stay as they were."""
-    home, allowed = session.place.home, (".local/share/edgerag", ".config/edgerag", "traced")
-    strange = [
-        path.relative_to(home).as_posix()
-        for path in home.rglob("*")
-        if path.is_file() and not path.relative_to(home).as_posix().startswith(allowed)
-    ]
-    session.expect(not strange, f"written into the home: {', '.join(strange[:5])}")
-    if session.place.root is not None:
-        temporary = [path.name for path in (session.place.work / "tmp").iterdir()]
-        session.expect(not temporary, f"left in /tmp: {', '.join(temporary[:5])}")
-    before, now = session.facts["bundle_before"], listing(session.place.executable)
-    changed = sorted(set(before.items()) ^ set(now.items()))
-    session.expect(not changed, f"the program's own folder changed: {', '.join(name for name, _ in changed[:5])}")
-    return f"only {allowed[0]} and {allowed[1]}" + (", /tmp empty" if session.place.root is not None else "")
+def pace(session: Session) -> float:
+    """How much longer than natively a program is given between saying that it watches and watching."""
+    return max(1.0, session.place.slowness / 4)
 
 
 def listing(executable: Path) -> dict[str, tuple[int, int]]:

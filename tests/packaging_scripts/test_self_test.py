@@ -11,61 +11,18 @@ from typing import Any
 
 import pytest
 
+from tests.packaging_scripts.fake_program import failure, needs_namespaces, printing
 from tests.packaging_scripts.loading import load
 
 self_test = load("self_test")
 no_network, steps_find, steps_keep = self_test.no_network, self_test.steps_find, self_test.steps_keep
-StepError, NotShownError = self_test.StepError, self_test.NotShownError
+StepError = self_test.StepError
 
 HANDBOOK = "Prices.\nA night costs 24 euros for members."
 HIT = {
     "rank": 1, "chunk_id": 1, "page": None, "heading": None, "start": 8, "end": 40,
     "document": {"id": 7, "path": "/d/handbook.md", "title": ""}, "text": HANDBOOK[8:40], "scores": {},
 }  # fmt: skip
-
-
-def fake(folder: Path, body: str) -> Path:
-    """A shell script in the program's place; in an empty environment only the shell's own commands can be used."""
-    path = folder / "edgerag"
-    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture
-def session_of(tmp_path: Path) -> Callable[..., Any]:
-    """Makes a session with a fake program; the network is not taken away, so that it works anywhere."""
-
-    def make(body: str, **changes: object) -> Any:
-        work = tmp_path / "work"
-        work.mkdir()
-        for name in ("home", "tmp", "nothing", "documents"):
-            (work / name).mkdir()
-        place = self_test.Place(executable=fake(tmp_path, body), work=work, without_network=False)
-        session = self_test.Session(place.changed(**changes), work / "documents", (), timeout_s=20)
-        session.facts["bundle_before"] = {}
-        return session
-
-    return make
-
-
-def printing(value: object, *, schema_version: int = 1) -> str:
-    text = json.dumps({"schema_version": schema_version, **value} if isinstance(value, dict) else value)
-    return f"echo '{text}'"
-
-
-def needs_namespaces() -> None:
-    try:
-        no_network.check(no_network.unshare_command(needs_mounts=False, needs_user=False))
-    except no_network.NamespaceError as reason:
-        pytest.skip(str(reason))
-
-
-def failure(step: Callable[[Any], str], session: Any) -> tuple[str, str]:
-    """The message of the step that must fail, and the details below it."""
-    with pytest.raises(StepError) as caught:
-        step(session)
-    return str(caught.value), "\n".join(caught.value.ran.told()) if caught.value.ran else ""
 
 
 def test_a_program_that_says_its_version_passes(session_of: Callable[..., Any]) -> None:
@@ -221,12 +178,6 @@ def test_the_program_gets_an_empty_environment(session_of: Callable[..., Any], t
     assert list(Path(seen["HOME"]).iterdir()) == []
 
 
-def test_what_is_written_elsewhere_in_the_home_is_told(session_of: Callable[..., Any]) -> None:
-    session = session_of('echo x > "$HOME/.cache-of-something"')
-    session.run()
-    assert failure(steps_keep.left_behind, session)[0] == "written into the home: .cache-of-something"
-
-
 def test_in_the_namespace_there_is_no_network_and_nothing_can_be_reached(session_of: Callable[..., Any]) -> None:
     needs_namespaces()
     session = session_of('while read -r line; do echo "$line"; done < /proc/net/dev', without_network=True)
@@ -247,60 +198,6 @@ def test_a_system_without_namespaces_is_told_what_to_do(tmp_path: Path) -> None:
         no_network.NamespaceError, match=r"Operation not permitted\). Run as root; .*--network-namespace"
     ):
         no_network.check([str(refusing)])
-
-
-OPENS_A_SOCKET = (
-    f"#!{sys.executable} -I\nimport socket, sys, subprocess\n"
-    "if sys.argv[-1] != 'child': sys.exit(subprocess.call([*sys.orig_argv[:3], 'child']))\n"
-    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()\n"
-)
-
-
-def test_a_socket_of_a_child_process_is_counted(session_of: Callable[..., Any], tmp_path: Path) -> None:
-    session = session_of("exit 0")
-    try:
-        no_network.strace_command(tmp_path / "trace")
-    except no_network.NamespaceError as reason:
-        pytest.skip(str(reason))
-    (tmp_path / "edgerag").write_text(OPENS_A_SOCKET)
-    told, _ = failure(steps_keep.sockets, session)
-    assert told.startswith("add opened 1 Internet sockets: ('")
-
-
-TRACE = """\
-10 openat(AT_FDCWD, "/lib/libselinux.so.1", O_RDONLY|O_CLOEXEC) = 3
-10 execve("/media/edgerag", ["/media/edgerag", "add"], 0x7ffd /* 2 vars */) = 0
-10 openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3
-10 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libz.so.1", O_RDONLY|O_CLOEXEC) = 3
-10 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY|O_CLOEXEC) = 3
-10 openat(AT_FDCWD, "/media/_internal/python3.11/lib-dynload/../../libffi.so.8", O_RDONLY|O_CLOEXEC) = 3
-11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libstdc++.so.6", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)
-11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libffi.so.8", O_RDONLY|O_CLOEXEC <unfinished ...>
-11 openat(AT_FDCWD, "/lib/x86_64-linux-gnu/libffi.so.8", O_RDONLY|O_CLOEXEC) = 3
-11 socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0) = 3
-11 socket(AF_INET6, SOCK_DGRAM|SOCK_CLOEXEC, IPPROTO_IP) = 4
-"""
-
-
-def test_a_library_of_this_system_is_seen_in_a_trace(session_of: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "trace").write_text(TRACE)
-    traced = no_network.read_trace(tmp_path / "trace", "/media/edgerag")
-    assert traced.families == ("AF_UNIX", "AF_INET6")
-    assert traced.internet == (TRACE.splitlines()[-1],)
-    session = session_of("exit 0")
-    assert steps_keep.foreign_libraries(session, traced.libraries) == []
-    (tmp_path / "_internal").mkdir()
-    session.place = session.place.changed(root=tmp_path / "root")
-    assert steps_keep.foreign_libraries(session, traced.libraries) == ["/lib/x86_64-linux-gnu/libffi.so.8"]
-
-
-def test_without_strace_the_sockets_are_not_shown_rather_than_passed(
-    session_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = session_of("exit 0")
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(NotShownError, match="strace is not installed"):
-        steps_keep.sockets(session)
 
 
 def test_after_a_failed_add_only_what_needs_no_library_is_tried(session_of: Callable[..., Any]) -> None:
