@@ -31,6 +31,7 @@ import emulation
 import minimal_root
 import no_network
 import steps_find
+import steps_generated
 import steps_keep
 import steps_outside
 from places import Place
@@ -77,9 +78,9 @@ def steps_for(session: Session, *, quick: bool) -> list[tuple[str, Step]]:
     """The steps in their order, by name; the library of one is that of the next."""
     if quick:
         return [("version", steps_keep.version), ("add, search, ask", steps_keep.quick_find)]
-    generating: list[tuple[str, Step]] = [("ask: generated", steps_find.ask_generated)]
+    generating: list[tuple[str, Step]] = [("ask: generated", steps_generated.ask_generated)]
     if session.gguf is not None:
-        generating.insert(0, ("models import", steps_find.import_model))
+        generating.insert(0, ("models import", steps_generated.import_model))
     return [
         ("version", steps_keep.version),
         ("libraries", steps_keep.libraries),

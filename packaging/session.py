@@ -101,17 +101,22 @@ class Session:
 
     def parsed(self, ran: Ran, *, keys: str) -> dict[str, Any]:
         """The one JSON object that a run printed."""
-        try:
-            value = json.loads(ran.stdout)
-        except ValueError as error:
-            raise StepError(f"stdout is not one JSON object ({error})", ran) from error
-        if not isinstance(value, dict):
-            raise StepError("stdout is JSON, but no object", ran)
-        if value.get("schema_version") != 1:
-            raise StepError(f"schema_version is {value.get('schema_version')!r} instead of 1", ran)
+        value = _schema_1(ran.stdout, ran)
         if missing := [key for key in keys.split() if key not in value]:
             raise StepError(f"the JSON lacks {', '.join(missing)}", ran)
         return value
+
+    def events(self, *arguments: str, stderr: str | None = None, timeout_s: float = 0.0) -> list[dict[str, Any]]:
+        """Run a command with --json that prints one object a line, each with its `event`; returns them, in order.
+
+        Raises:
+            StepError: As `run`; or a line is not one JSON object of schema version 1 with an event.
+        """
+        ran = self.run("--json", *arguments, stderr=stderr, timeout_s=timeout_s)
+        events = [_schema_1(line, ran) for line in ran.stdout.splitlines()]
+        if not events or not all("event" in event for event in events):
+            raise StepError("the JSON lacks event", ran)
+        return events
 
     def expect(self, is_so: bool, otherwise: str) -> None:
         """Raise the problem unless it is so; it is told with the last run."""
@@ -132,3 +137,15 @@ class Session:
             text[start:end] == quote and quote != "",
             f"text[{start}:{end}] of {document['path']} is {text[start:end]!r} and not the quote {quote!r}",
         )
+
+
+def _schema_1(printed: bytes, ran: Ran) -> dict[str, Any]:
+    try:
+        value = json.loads(printed)
+    except ValueError as error:
+        raise StepError(f"stdout is not one JSON object ({error})", ran) from error
+    if not isinstance(value, dict):
+        raise StepError("stdout is JSON, but no object", ran)
+    if value.get("schema_version") != 1:
+        raise StepError(f"schema_version is {value.get('schema_version')!r} instead of 1", ran)
+    return value

@@ -16,10 +16,6 @@ QUESTION, PRICE = "What does a night cost for members?", "24 euros for members"
 CHINESE, CHINESE_TIMES = "观测员每天几点读取雨量计?", "8时和20时读取雨量计"
 
 
-WITHDRAWN = "^$|no generated sentence is supported"
-"""A small generator is often wrong: the answer is then that of the documents, and edgerag says so."""
-
-
 def add(session: Session) -> str:
     """Every document of the folder is read and embedded."""
     wanted = len(session.samples) + EXAMPLES
@@ -185,32 +181,3 @@ def follow_up(session: Session) -> str:
     mine = [one for one in kept if one["id"] == told["conversation"]]
     session.expect(bool(mine) and mine[0]["turns"] == 2, "the conversation was not kept with both turns")
     return f"understood as: {told['rewritten']}"
-
-
-def import_model(session: Session) -> str:
-    """A GGUF from outside is taken in."""
-    assert session.gguf is not None
-    told = session.json("models", "import", session.place.inside(session.gguf), "--name", "self-test", keys="model")
-    session.expect(told["model"]["task"] == "generator", f"imported as {told['model']['task']}")
-    session.facts["generator"] = "self-test"
-    return f"{told['model']['size_bytes'] / 1e6:.0f} MB"
-
-
-def ask_generated(session: Session) -> str:
-    """The generator writes; what it writes is checked, and what stands in the answer is cited."""
-    speeds = []
-    options = ["--model", session.facts["generator"], "--max-tokens", "24"]
-    for question, part in ((QUESTION, PRICE), (CHINESE, CHINESE_TIMES)):
-        told = session.json("ask", *options, question, keys=ASK_KEYS + " notes", stderr=WITHDRAWN, timeout_s=300)
-        generation = told["notes"].get("generation", {})
-        session.expect(generation.get("generated_tokens", 0) > 0, f"nothing was generated: {generation}")
-        expect_cited(session, told)
-        quotes = [citation["quote"] for citation in told["citations"]]
-        session.expect(any(part in quote for quote in quotes), f"no quote says {part!r}: {told['answer']!r}")
-        speeds.append(f"{generation['generated_tokens']} tokens{_speed(generation)}")
-    return f"{options[1]}: {', '.join(speeds)} (English, Chinese)"
-
-
-def _speed(generation: dict[str, Any]) -> str:
-    speed = next((value for name, value in generation.items() if name.startswith("decode_") and "per_s" in name), None)
-    return f" at {speed:.0f}/s" if isinstance(speed, int | float) else ""
