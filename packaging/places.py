@@ -57,15 +57,6 @@ class Place:
                 return inner or "/" if below == Path() else f"{inner}/{below.as_posix()}"
         raise ValueError(f"{path} cannot be seen inside {self.root}")
 
-    def outside(self, path: str) -> Path:
-        """A path that the program told, as this machine sees it."""
-        if self.root is None:
-            return Path(path)
-        for outer, inner in ((self.work, WORK_INSIDE), (self._bundle, BUNDLE_INSIDE)):
-            if Path(path).is_relative_to(inner):
-                return outer / Path(path).relative_to(inner)
-        return self.root / path.lstrip("/")
-
     @property
     def home(self) -> Path:
         return self.work / self.home_name
@@ -109,12 +100,12 @@ class Place:
     def command(self, arguments: Sequence[str], *, before: Sequence[str] = ()) -> list[str]:
         """The command line for this machine, with everything around the program; `before` goes outermost (strace)."""
         program = [self.called or self.inside(self.executable), *arguments]
-        needs_mounts = self._needs_mounts
         around = list(before)
-        if self.without_network:
-            around += unshare_command(needs_mounts=needs_mounts, needs_user=self.emulation is not None)
-        elif needs_mounts:
-            around += [word for word in unshare_command(needs_mounts=True, needs_user=True) if word != "--net"]
+        if self.without_network or self._needs_mounts:
+            # Whoever is root makes mounts without a user namespace: in one there is no other user to become.
+            needs_user = self.emulation is not None
+            unshare = unshare_command(needs_mounts=self._needs_mounts, needs_user=needs_user)
+            around += [word for word in unshare if self.without_network or word != "--net"]
         if not self._needs_shell:
             return [*around, *program]
         # `env -i` because the shell itself sets PWD; `+` and no groups because looking names up opens a socket.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.packaging_scripts.fake_program import needs_namespaces, write_program
 from tests.packaging_scripts.loading import load
 
 self_test = load("self_test")
@@ -81,7 +84,7 @@ def place_in_root(tmp_path: Path, bundle: Path) -> Any:
     return self_test.Place(executable=bundle / "edgerag", work=tmp_path / "work", root=tmp_path / "root")
 
 
-def test_paths_are_translated_into_a_root_and_back(tmp_path: Path, bundle: Path) -> None:
+def test_paths_are_translated_into_a_root(tmp_path: Path, bundle: Path) -> None:
     place = place_in_root(tmp_path, bundle)
     for outside, inside in (
         (tmp_path / "work" / "home", "/srv/home"),
@@ -89,7 +92,6 @@ def test_paths_are_translated_into_a_root_and_back(tmp_path: Path, bundle: Path)
         (tmp_path / "root" / "opt" / "x", "/opt/x"),
     ):
         assert place.inside(outside) == inside
-        assert place.outside(inside) == outside
     with pytest.raises(ValueError, match="cannot be seen inside"):
         place.inside(Path("/etc/passwd"))
 
@@ -110,6 +112,44 @@ def test_the_environment_of_a_root_is_only_what_is_named(tmp_path: Path, bundle:
     assert [Path(end[4]).name, *end[5:]] == [
         "chroot", "--userspec=+1000:+1000", "--groups=", str(tmp_path / "root"), "/media/edgerag", "doctor",
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or shutil.which("unshare") is None, reason="namespaces are Linux's")
+@pytest.mark.parametrize("without_network", [True, False], ids=["taken-away", "kept"])
+def test_root_becomes_another_user_without_a_user_namespace(
+    tmp_path: Path, bundle: Path, without_network: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    place = place_in_root(tmp_path, bundle).changed(user=1000, without_network=without_network)
+    command = place.command([])
+    namespaces = [word for word in command[: command.index("/bin/sh")] if word.startswith("--")]
+    assert namespaces == (["--net", "--mount"] if without_network else ["--mount"])
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or shutil.which("unshare") is None, reason="namespaces are Linux's")
+def test_whoever_is_not_root_needs_a_user_namespace_for_mounts(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    command = place_in_root(tmp_path, bundle).changed(without_network=False).command([])
+    namespaces = [word for word in command[: command.index("/bin/sh")] if word.startswith("--")]
+    assert namespaces == ["--user", "--map-root-user", "--mount"]
+
+
+def test_another_user_runs_in_mounts_of_its_own_while_the_network_is_kept() -> None:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    needs_namespaces(mounts=True)
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "work").mkdir()
+        program = write_program(
+            folder, 'while read -r key user rest; do case $key in Uid:) echo "$user";; esac; done < /proc/self/status'
+        )
+        place = self_test.Place(program, folder / "work", without_network=False, user=1000, read_only_bundle=True)
+        ran = place.run([], timeout_s=20)
+    assert (ran.status, ran.text.strip(), ran.errors) == (0, "1000", "")
 
 
 def test_a_bundle_in_a_root_and_the_root_itself_are_read_only(tmp_path: Path, bundle: Path) -> None:

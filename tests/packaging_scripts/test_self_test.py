@@ -217,3 +217,30 @@ def test_output_of_an_unforeseen_shape_fails_its_step_only(session_of: Callable[
     (outcome,) = self_test.run_steps(session, [("doctor", steps_keep.doctor)], lambda outcome: None)
     assert (outcome.verdict, outcome.told) == ("FAILED", "unexpected output (KeyError: 'verdict')")
     assert any("/edgerag --json doctor" in line for line in outcome.details)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("echo 'edgerag: smollm2-135m could not be pulled.' >&2; echo '  Connect, or import.' >&2; exit 2", ""),
+        ("echo 'edgerag: smollm2-135m could not be pulled.' >&2; exit 2", "stderr does not say what it must"),
+        ("exit 0", "exit code 0 instead of exit code 2"),
+        ("echo 'Traceback (most recent call last):' >&2; exit 1", "a traceback instead of an error message"),
+    ],
+    ids=["right", "no-hint", "pulled", "traceback"],
+)
+def test_a_pull_without_network_must_say_so(session_of: Callable[..., Any], body: str, message: str) -> None:
+    needs_namespaces()
+    session = session_of(body, without_network=True)
+    if not message:
+        told = steps_keep.pull_without_network(session)
+        assert told == "exit code 2: smollm2-135m could not be pulled. ..."
+    else:
+        assert failure(steps_keep.pull_without_network, session)[0].startswith(message)
+
+
+def test_nothing_is_pulled_where_there_may_be_a_network(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    session = session_of(f"echo pulled > {tmp_path}/pulled")
+    with pytest.raises(self_test.NotShownError, match="the network was not taken away"):
+        steps_keep.pull_without_network(session)
+    assert not (tmp_path / "pulled").exists()
