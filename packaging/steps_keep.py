@@ -34,10 +34,20 @@ NEW_FILE_READ = "1 added"
 
 
 def version(session: Session) -> str:
-    """`--version` says which version."""
+    """`--version` says the version of this checkout: a bundle of another is not what is to be tried."""
     told = session.run("--version").text.strip()
-    session.expect(re.fullmatch(r"edgerag, version \d+(\.\w+)+\S*", told) is not None, f"--version printed {told!r}")
+    wanted = f"edgerag, version {this_version()}"
+    session.expect(told == wanted, f"--version printed {told!r} instead of {wanted!r}")
     return f"{told}, {session.runs[-1].seconds:.2f} s"
+
+
+def this_version() -> str:
+    """Of this checkout, read without importing anything of it."""
+    source = Path(__file__).resolve().parents[1] / "edgerag" / "__init__.py"
+    found = re.search(r'^__version__ = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise StepError(f"{source} does not say its version")
+    return found[1]
 
 
 def help_page(session: Session) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edgerag import __version__
 from tests.packaging_scripts.fake_program import failure, needs_namespaces, printing
 from tests.packaging_scripts.loading import load
 
@@ -18,6 +19,7 @@ self_test = load("self_test")
 no_network, steps_find, steps_keep = self_test.no_network, self_test.steps_find, self_test.steps_keep
 StepError = self_test.StepError
 
+SAYS_ITS_VERSION = f"echo 'edgerag, version {__version__}'"
 HANDBOOK = "Prices.\nA night costs 24 euros for members."
 HIT = {
     "rank": 1, "chunk_id": 1, "page": None, "heading": None, "start": 8, "end": 40,
@@ -26,13 +28,23 @@ HIT = {
 
 
 def test_a_program_that_says_its_version_passes(session_of: Callable[..., Any]) -> None:
-    assert steps_keep.version(session_of("echo 'edgerag, version 0.1.0'")).startswith("edgerag, version 0.1.0, ")
+    told = steps_keep.version(session_of(SAYS_ITS_VERSION))
+    assert told.startswith(f"edgerag, version {__version__}, ")
+
+
+def test_a_program_of_another_version_is_told(session_of: Callable[..., Any]) -> None:
+    told, _ = failure(steps_keep.version, session_of("echo 'edgerag, version 0.0.9'"))
+    assert told == f"--version printed 'edgerag, version 0.0.9' instead of 'edgerag, version {__version__}'"
 
 
 @pytest.mark.parametrize(
     ("body", "message", "detail"),
     [
-        ("echo 'Python 3.11.2'", "--version printed 'Python 3.11.2'", "stdout: Python 3.11.2"),
+        (
+            "echo 'Python 3.11.2'",
+            f"--version printed 'Python 3.11.2' instead of 'edgerag, version {__version__}'",
+            "stdout: Python 3.11.2",
+        ),
         ("exit 3", "exit code 3", "ended: exit code 3"),
         (
             "kill -ILL $$",
@@ -41,12 +53,12 @@ def test_a_program_that_says_its_version_passes(session_of: Callable[..., Any]) 
         ),
         ("kill -SEGV $$", "killed by SIGSEGV (segmentation fault)", "look at: segmentation fault"),
         (
-            "echo 'edgerag, version 0.1.0'; echo 'Traceback (most recent call last):' >&2",
+            f"{SAYS_ITS_VERSION}; echo 'Traceback (most recent call last):' >&2",
             "a traceback instead of an error message",
             "stderr: Traceback",
         ),
         (
-            "echo 'edgerag, version 0.1.0'; echo '[W:onnxruntime] no such device' >&2",
+            f"{SAYS_ITS_VERSION}; echo '[W:onnxruntime] no such device' >&2",
             "something on stderr where nothing belongs: [W:onnxruntime] no such device",
             "stderr: [W:onnxruntime]",
         ),
@@ -87,8 +99,8 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(session_of: Call
 
 def test_what_qemu_says_about_itself_is_not_blamed_on_the_program(session_of: Callable[..., Any]) -> None:
     warning = "qemu-x86_64-static-marked: warning: TCG doesn't support requested feature: CPUID.01H:ECX.pcid [bit 17]"
-    session = session_of(f"echo 'edgerag, version 0.1.0'; echo \"{warning}\" >&2")
-    assert steps_keep.version(session).startswith("edgerag, version 0.1.0")
+    session = session_of(f'{SAYS_ITS_VERSION}; echo "{warning}" >&2')
+    assert steps_keep.version(session).startswith(f"edgerag, version {__version__}")
 
 
 @pytest.mark.parametrize(
