@@ -18,6 +18,8 @@ from typing import IO
 
 SHOWN_LINES = 12
 CUE_POLL_S = 0.05
+OUTLIVED_S = 2.0
+"""So long processes may take to end after the program that started them."""
 TRACEBACK = "Traceback (most recent call last)"
 SIGNAL_MEANINGS = {
     "SIGILL": "illegal instruction: compiled for a newer processor than this one",
@@ -70,6 +72,8 @@ class Ran:
     """The program's own command line; empty: all of `command`."""
     seen: tuple[str, ...] = field(default=())
     """What the observer returned, sorted."""
+    outlived: tuple[str, ...] = ()
+    """Names of the processes of its session that went on after its end, and were killed."""
 
     @property
     def text(self) -> str:
@@ -183,9 +187,12 @@ def run(
             if watcher is not None:
                 watcher.end()
         seconds = time.monotonic() - started
+        outlived = _outlived(process.pid)
         out.seek(0)
         err.seek(0)
-        return Ran(tuple(command), status, out.read(), err.read(), seconds, timed_out, shown, tuple(sorted(seen)))
+        return Ran(
+            tuple(command), status, out.read(), err.read(), seconds, timed_out, shown, tuple(sorted(seen)), outlived
+        )
 
 
 def _wait_for(cue: Cue, process: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], end: float) -> bool:
@@ -209,6 +216,33 @@ def _written(output: IO[bytes]) -> bytes:
 def _signal_session(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def _outlived(pid: int) -> tuple[str, ...]:
+    """Wait a moment for what a session's leader has left behind; kill what does not end, and name it."""
+    end = time.monotonic() + OUTLIVED_S
+    while (names := _alive(pid)) and time.monotonic() < end:
+        time.sleep(CUE_POLL_S)
+    if names:
+        _signal_session(pid, signal.SIGKILL)
+    return names
+
+
+def _alive(pid: int) -> tuple[str, ...]:
+    """Names of the processes of a group that have not ended. Linux's alone; elsewhere none is seen."""
+    try:
+        os.killpg(pid, 0)
+    except (AttributeError, ProcessLookupError, PermissionError):
+        return ()
+    names = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            before, _, after = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")
+            state, _, group = after.split()[:3]
+            # Z, X: has ended, and waits for whoever inherited it, which in a container may be nobody.
+            if int(group) == pid and state not in "ZX":
+                names.append(before.partition("(")[2])
+    return tuple(sorted(names))
 
 
 class _Watcher:

@@ -66,7 +66,7 @@ class Session:
             cues: What is done to it while it runs.
 
         Raises:
-            StepError: It ended otherwise, or wrote a traceback or something unexpected.
+            StepError: It ended otherwise, left a process behind, or wrote a traceback or something unexpected.
         """
         ran = self.place.run(arguments, timeout_s=timeout_s or self.timeout_s, before=before, cues=cues)
         self.runs.append(ran)
@@ -77,6 +77,8 @@ class Session:
             raise StepError("a traceback instead of an error message", ran)
         if ran.timed_out or ran.status not in allowed:
             raise StepError(f"{ran.ending()} instead of exit code {' or '.join(map(str, allowed))}", ran)
+        if ran.outlived:
+            raise StepError(f"still running after it had ended: {', '.join(ran.outlived)}", ran)
         told = "\n".join(line for line in ran.errors.splitlines() if not any(p.search(line) for p in HARMLESS))
         if stderr is None and told:
             raise StepError(f"something on stderr where nothing belongs: {told.splitlines()[0][:200]}", ran)

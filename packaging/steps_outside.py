@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import no_network
 from bundle_libraries import GLIBC_PARTS
@@ -15,6 +15,8 @@ from steps_keep import NEW_FILE_READ, SYSTEM_LIBRARIES, WATCHING, listing, pace,
 
 KEPT_ALIVE_S = 20.0
 """onnxruntime's telemetry opens its first socket ten seconds after the import (1.31.1): shorter runs prove nothing."""
+ALLOWED = (PurePath(".local/share/edgerag"), PurePath(".config/edgerag"), PurePath("traced"))
+"""Folders of the home: library and models, settings, and the library of `sockets`."""
 
 
 def sockets(session: Session) -> str:
@@ -96,12 +98,9 @@ def _traced_commands(session: Session, watched: Path) -> list[tuple[str, list[st
 
 def left_behind(session: Session) -> str:
     """Nothing is written outside the library, models and settings folders; the bundle and /tmp stay as they were."""
-    home, allowed = session.place.home, (".local/share/edgerag", ".config/edgerag", "traced")
-    strange = [
-        path.relative_to(home).as_posix()
-        for path in home.rglob("*")
-        if path.is_file() and not path.relative_to(home).as_posix().startswith(allowed)
-    ]
+    home = session.place.home
+    found = (path.relative_to(home) for path in sorted(home.rglob("*")))
+    strange = [path.as_posix() for path in found if not is_allowed(path)]
     session.expect(not strange, f"written into the home: {', '.join(strange[:5])}")
     if session.place.root is not None:
         temporary = [path.name for path in (session.place.work / "tmp").iterdir()]
@@ -109,4 +108,9 @@ def left_behind(session: Session) -> str:
     before, now = session.facts["bundle_before"], listing(session.place.executable)
     changed = sorted(set(before.items()) ^ set(now.items()))
     session.expect(not changed, f"the program's own folder changed: {', '.join(name for name, _ in changed[:5])}")
-    return f"only {allowed[0]} and {allowed[1]}" + (", /tmp empty" if session.place.root is not None else "")
+    return f"only {ALLOWED[0]} and {ALLOWED[1]}" + (", /tmp empty" if session.place.root is not None else "")
+
+
+def is_allowed(path: PurePath) -> bool:
+    """Whether edgerag may make this file or folder of the home: one of `ALLOWED`, something in it or a folder above."""
+    return any(path.is_relative_to(allowed) or allowed.is_relative_to(path) for allowed in ALLOWED)

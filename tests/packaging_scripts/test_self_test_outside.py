@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,52 @@ def test_a_program_that_is_kept_alive_without_onnxruntime_proves_nothing(
     assert told == "watch was kept alive without onnxruntime, whose telemetry is what it waits for"
 
 
-def test_what_is_written_elsewhere_in_the_home_is_told(session_of: Callable[..., Any]) -> None:
-    session = session_of('echo x > "$HOME/.cache-of-something"')
-    session.run()
-    assert failure(steps_outside.left_behind, session)[0] == "written into the home: .cache-of-something"
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        (".cache-of-something", True),
+        (".local/share/edgerag-telemetry/id", True),
+        (".config/edgerag2/x", True),
+        ("traced-too/x", True),
+        (".cache/spool/", True),
+        (".local/state/", True),
+        (".local/share/edgerag/library/library.db", False),
+        (".local/share/edgerag/models/", False),
+        (".config/edgerag/config.toml", False),
+        ("traced/library.db", False),
+        (".local/share/", False),
+    ],
+)
+def test_what_is_written_elsewhere_in_the_home_is_told(
+    session_of: Callable[..., Any], name: str, is_told: bool
+) -> None:
+    session = session_of("exit 0")
+    path = session.place.home / name
+    (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+    if not name.endswith("/"):
+        path.write_text("x")
+    if is_told:
+        told, _ = failure(steps_outside.left_behind, session)
+        assert told.startswith("written into the home: ")
+        assert name.rstrip("/") in told
+    else:
+        assert steps_outside.left_behind(session) == "only .local/share/edgerag and .config/edgerag"
+
+
+def test_a_process_that_outlives_its_command_is_told_and_ended(session_of: Callable[..., Any], tmp_path: Path) -> None:
+    session = session_of(f"/bin/sleep 600 & echo $! > {tmp_path}/pid")
+    told, details = failure(lambda session: session.run("add").text, session)
+    assert told == "still running after it had ended: sleep"
+    assert "/edgerag add" in details
+    state = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    deadline = time.monotonic() + 10
+    while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_a_process_that_ends_a_moment_later_is_none_left_behind(session_of: Callable[..., Any]) -> None:
+    assert session_of("/bin/sleep 0.3 & exit 0").run("add").outlived == ()
 
 
 TRACE = """\
