@@ -50,6 +50,8 @@ _TIMES = (
     re.compile(r"(?:in the |at )?\b(?:morning|afternoon|evening|night|noon|midnight|dawn)s?\b", re.IGNORECASE),
 )
 _TIME_PREPOSITIONS = ("in", "in", "on", "in", "at")
+_DENIES = re.compile(r"\b(?:not|no|never|none|nothing|nobody|cannot)\b|n['’]t\b", re.IGNORECASE)
+_SUBJECT_PRONOUNS = frozenset("i you he she it we they one there".split())
 _LIKE_THE_ONE = re.compile(r"the ones? ((?:in|on|at|for|of|from|near|with|by)\s.+)", re.IGNORECASE)
 
 
@@ -69,7 +71,8 @@ def rewrite_english(question: str, history: Sequence[Exchange]) -> Rewritten | N
     previous = history[-1].question
     fragment = _fragment(question)
     if fragment is not None:
-        if filled := fill_references(fragment, history, takes_one=False):
+        is_shouted = fragment.isupper() and not question.isupper()  # `what about IT?`: no pronoun
+        if not is_shouted and (filled := fill_references(fragment, history, takes_one=False)):
             # `what about its height?` names the thing itself.
             return f"{_sentence_case(filled[0])}?", filled[1]
         return _continued(previous, fragment), f'continues "{previous}"'
@@ -163,18 +166,54 @@ def _with_other_time(stem: str, fragment: str) -> str | None:
 
 def _with_other_question_word(stem: str, question_word: str) -> str:
     head = _QUESTION_HEAD.match(stem)
+    asks_why_not = question_word.lower() == "why not" and not _DENIES.search(stem)
     question_word = re.sub(r"(?<=why) (?:not|so)$", "", question_word, flags=re.IGNORECASE)
     words = [word.lower() for word in WORD.findall(question_word)]
     first = WORD.search(stem)
     is_yes_or_no = first is not None and first[0].lower() in DO_LIKE | BE_LIKE
     asks_for_part = words[0] in ("who", "which")
     if head and not asks_for_part:
-        return _sentence_case(f"{question_word} {stem[head.end() :]}?")
+        clause = stem[head.end() :]
+        return _sentence_case(f"{question_word} {_denied(clause) if asks_why_not else clause}?")
     if is_yes_or_no and not asks_for_part:
-        return _sentence_case(f"{question_word} {stem[0].lower()}{stem[1:]}?")
+        clause = f"{stem[0].lower()}{stem[1:]}"
+        return _sentence_case(f"{question_word} {_denied(clause) if asks_why_not else clause}?")
     # `Who built the stove?` - `when?`: no auxiliary tells how to turn it round, so that both are kept.
     rest = stem[head.end() :] if head else re.sub(r"^\s*(?:who|what|which)\s+", "", stem, flags=re.IGNORECASE)
     return _sentence_case(f"{question_word} ({rest})?")
+
+
+def _denied(clause: str) -> str:
+    """`does the lease allow dogs` -> `does the lease not allow dogs`: without its `not`, `why not?` asks the opposite.
+
+    Args:
+        clause: Begins with its auxiliary.
+    """
+    place = _end_of_subject(clause)
+    return f"{clause[:place]} not{clause[place:]}"
+
+
+def _end_of_subject(clause: str) -> int:
+    """Where the subject ends; where the auxiliary does if that is uncertain, which reads stiffly but says the same."""
+    words = list(WORD.finditer(clause))
+    auxiliary = words[0]
+    if len(words) > 1 and words[1][0].lower() in _SUBJECT_PRONOUNS:
+        return words[1].end()
+    subject = next(iter(noun_phrases(clause)), None)
+    if subject is None or len(words) < 2 or subject.start != words[1].start():
+        return auxiliary.end()
+    num_content = len(subject.text.split()) - bool(subject.determiner)
+    following = next((word[0].lower() for word in words if word.start() >= subject.end), "")
+    if not following:
+        return auxiliary.end()
+    if subject.is_name or num_content == 1:
+        return subject.end
+    if auxiliary[0].lower() in BE_LIKE:
+        return auxiliary.end() if following in PREPOSITIONS else subject.end
+    if num_content == 2 and following.endswith(("s", "ing")):
+        # `the lease allow` + `dogs`: the verb, which has no such ending here, is taken for part of the phrase.
+        return subject.end - len(subject.text.split()[-1]) - 1
+    return auxiliary.end()
 
 
 def _sentence_case(text: str) -> str:

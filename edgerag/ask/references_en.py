@@ -26,7 +26,21 @@ _TIME_NOUNS = frozenset("year day date month time century decade age season".spl
 _PLACE_PREPOSITIONS = frozenset("in at on inside near from to".split())
 _MAKING = frozenset("make makes made making find finds found consider considers considered".split())
 _POINTING = frozenset("this that these those".split())
+_WEATHER = frozenset(
+    "rain rains rained raining snow snows snowed snowing drizzle drizzles drizzling thundering storming".split()
+)
+_SEASONS_AND_HOURS = frozenset("winter summer autumn noon midnight christmas easter".split())
+_CONDITIONS = frozenset(
+    """dark light bright hot warm mild cool cold chilly freezing freeze wet dry humid windy sunny cloudy foggy stormy
+    icy rainy snowy late early darker lighter hotter warmer colder wetter drier later earlier""".split()
+)
+"""Said of a room as well as of the weather and the hour: only with a place or a time of its own is no room meant."""
+_DEGREES = frozenset(
+    "so too very still already ever always often usually sometimes normally likely not enough be been get gets".split()
+)
+_SETTINGS = frozenset("in at on during before after outside outdoors today tonight tomorrow yesterday now here".split())
 _SOMEBODY = frozenset("who whose whom someone anyone everyone somebody anybody person people".split())
+_ASKS_WHO = re.compile(r"\s*(?:\w+\s+)?who(?:m|se)?\b\W*(?P<next>\w*)", re.IGNORECASE)
 _ONE = re.compile(
     r"\b(the|this|that|another)\s+((?:[\w-]+\s+){0,2}?)(ones?)(?![\w-])(?!\s+(?:of|who|that|which|whose)\b)",
     re.IGNORECASE,
@@ -80,6 +94,8 @@ def fill_references(question: str, history: Sequence[Exchange], *, takes_one: bo
 def _refers_back(question: str, words: Sequence[tuple[int, int, str]], place: int, own: Sequence[Phrase]) -> bool:
     """Whether a word is a pronoun for something of an earlier question, and not of this one."""
     start, end, word = words[place]
+    if end - start > 1 and question[start:end].isupper() and not question.isupper():
+        return False  # `How does IT work?`
     before = [other for _, _, other in words[:place]]
     after = [other for _, _, other in words[place + 1 :]]
     if word in _PERSONS | _MANY:
@@ -93,7 +109,7 @@ def _refers_back(question: str, words: Sequence[tuple[int, int, str]], place: in
         opens = bool(before) and before[-1] in BE_LIKE | DO_LIKE and len(before) <= 2
         if not is_last and not (opens and is_function_word(after[0])) and not (opens and after[0] == "mean"):
             return False
-    elif word not in _THINGS or _is_expletive(before, after):
+    elif word not in _THINGS or _is_expletive(before, after) or (word == "it" and _is_of_weather(before, after)):
         return False
     for phrase in own:
         last = next((other for _, other_end, other in reversed(words) if other_end <= phrase.start), "")
@@ -149,6 +165,25 @@ def _is_expletive(before: Sequence[str], after: Sequence[str]) -> bool:
     return False
 
 
+def _is_of_weather(before: Sequence[str], after: Sequence[str]) -> bool:
+    """`Is it raining?`, `Is it dark in December?`, `How far is it to the pass?`; not `is it dark?`, of a cellar."""
+    said = [other for other in after if other not in _DEGREES]
+    if said and said[0] in _WEATHER | _SEASONS_AND_HOURS:
+        return True
+    if not before or before[-1] not in BE_LIKE | DO_LIKE:
+        return False  # `Who keeps it cold in summer?`
+    asked = before[-2] if before[0] == "how" else ""
+    if "far" in (asked, *said[:1]) and "to" in said:
+        return True
+    if asked == "late" and not said:
+        return True
+    if asked in _CONDITIONS:
+        return bool(said) and said[0] in _SETTINGS  # but `how early does it open in summer?`
+    if not said or said[0] not in _CONDITIONS:
+        return False
+    return not _SETTINGS.isdisjoint(said) or (said in (["dark"], ["light"], ["late"]) and after[0] in ("get", "gets"))
+
+
 def _antecedent(word: str, history: Sequence[Exchange], own: set[str]) -> Phrase | None:
     """What a pronoun stands for: out of the last question that names something, or its answer."""
     for exchange in reversed(history):
@@ -158,10 +193,13 @@ def _antecedent(word: str, history: Sequence[Exchange], own: set[str]) -> Phrase
             phrase for phrase in asked if not phrase.is_asked_for and phrase.determiner not in ("his", "her", "its")
         ]
         if word in _PERSONS:
-            asks_who = bool(re.match(r"\s*(?:\w+\s+)?who(?:m|se)?\b", exchange.question, re.IGNORECASE))
+            asks_who = _ASKS_WHO.match(exchange.question)
             names = [phrase for phrase in known if phrase.is_name and not phrase.preposition]
             people = [*told, *names] if asks_who else [*names, *told]
             candidates = [*people, *subject_first(known)]
+            if asks_who and asks_who["next"].lower() not in BE_LIKE | DO_LIKE:
+                # `Who wrote the report?`: its writer is meant, or nobody that is known; never the report.
+                return next(iter(told), None)
         elif word == "there":
             placed = [phrase for phrase in known if phrase.preposition in _PLACE_PREPOSITIONS]
             names = [phrase for phrase in known if phrase.is_name]

@@ -32,7 +32,19 @@ ENGLISH = [
     ("How long is the larger boat?", "Where is the smaller one kept?", "Where is the smaller boat kept?"),
     ("Are dogs allowed in the hut?", "what about the cellar?", "Are dogs allowed in the cellar?"),
     ("Are dogs allowed in the hut?", "and children?", "Are children allowed in the hut?"),
-    ("Are dogs allowed in the hut?", "why not?", "Why are dogs allowed in the hut?"),
+    ("Are dogs allowed in the hut?", "why not?", "Why are dogs not allowed in the hut?"),
+    ("Does the lease allow dogs?", "Why not?", "Why does the lease not allow dogs?"),
+    ("Can members bring dogs?", "why not?", "Why can members not bring dogs?"),
+    ("Can I bring a dog?", "and why not?", "Why can I not bring a dog?"),
+    ("Does the spare key work?", "why not?", "Why does not the spare key work?"),
+    ("Is smoking not allowed in the hut?", "why not?", "Why is smoking not allowed in the hut?"),
+    ("Does the hut have heating?", "Is it cold?", "Is the hut cold?"),
+    ("When is the hut open?", "How far is it?", "How far is the hut?"),
+    ("When is the hut open?", "Is it cold there in winter?", "Is it cold at the hut in winter?"),
+    ("When is the hut open?", "How early does it open in summer?", "How early does the hut open in summer?"),
+    ("When is the hut open?", "Does it have rain gutters?", "Does the hut have rain gutters?"),
+    ("When is the hut open?", "what about IT?", "When is the hut open for IT?"),
+    ("When is the hut open?", "HOW OLD IS IT?", "HOW OLD IS the hut?"),
     ("Is the hut open on Sundays?", "on Mondays?", "Is the hut open on Mondays?"),
     ("What was the rent in 2019?", "2021?", "What was the rent in 2021?"),
     ("When is the hut locked?", "why?", "Why is the hut locked?"),
@@ -62,6 +74,32 @@ CHINESE = [
     ("瓦恩灯塔建于哪一年？", "它的设计者是谁？", "瓦恩灯塔的设计者是谁？"),
     ("小屋里可以带狗吗？", "那里有电吗？", "小屋里有电吗？"),
     ("观测员每天几点读取雨量计？", "谁来检查它？", "谁来检查雨量计？"),
+    ("北京的人口是多少？", "上海呢？", "上海的人口是多少？"),
+    ("去年北京的人口是多少？", "那面积呢？", "去年北京的面积是多少？"),
+    ("北京的面积是多少？", "上海的人口呢？", "上海的人口是多少？"),
+    ("北京有多少人口？", "天津呢？", "天津有多少人口？"),
+    ("房租是多少？", "押金呢？", "押金是多少？"),
+    ("埃菲尔铁塔有多高？", "卢浮宫呢？", "卢浮宫有多高？"),
+    ("A公司的收入是多少？", "B公司呢？", "B公司的收入是多少？"),
+    ("A公司去年收入是多少？", "C公司呢？", "C公司去年收入是多少？"),
+    ("A有限公司的收入是多少？", "B有限公司呢？", "B有限公司的收入是多少？"),
+    ("北京大学学费多少钱？", "清华大学呢？", "清华大学学费多少钱？"),
+    ("红色的车多少钱？", "蓝色的呢？", "蓝色的车多少钱？"),
+    ("这个电池能用多久？", "那个呢？", "那个电池能用多久？"),
+    ("学生需要付费吗？", "那儿童呢？", "儿童需要付费吗？"),
+    ("会员可以带狗吗？", "非会员呢", "非会员可以带狗吗？"),
+    ("委员会什么时候开会？", "它在哪里？", "委员会在哪里？"),
+    ("小屋的钥匙在哪里？", "地图呢？", "地图（小屋的钥匙在哪里）？"),
+    ("房租包括什么？", "停车费呢？", "停车费（房租包括什么）？"),
+    ("小屋有电吗？", "厨房呢？", "厨房（小屋有电吗）？"),
+    ("地图（小屋的钥匙在哪里）？", "手电呢？", "手电（小屋的钥匙在哪里）？"),
+    ("地图（小屋的钥匙在哪里）？", "为什么？", "地图（小屋的钥匙在哪里），为什么？"),
+    ("谁是CEO（首席执行官）？", "董事长呢？", "董事长（谁是CEO（首席执行官））？"),
+    ("北京的人口是多少？", "为什么？", "北京的人口是多少，为什么？"),
+    ("北京有多少居民？", "为什么呢？", "北京有多少居民，为什么？"),
+    ("小屋有多大？", "多少钱？", "小屋有多大，多少钱？"),
+    ("灯塔是由谁设计的？", "什么时候？", "灯塔是什么时候设计的？"),
+    ("小屋的管理员是谁？", "他住在哪里？", "小屋的管理员住在哪里？"),
 ]
 
 
@@ -80,13 +118,33 @@ def test_chinese_follow_up_stands_alone(previous: str, question: str, expected: 
         ("Who holds the spare key?", "The key is held by Mira Solberg.", "What is her number?",
          "What is Mira Solberg’s number?"),
         ("灯塔是由谁设计的？", "灯塔由工程师李明设计。", "他什么时候出生？", "李明什么时候出生？"),
+        ("谁写了红楼梦？", "曹雪芹写了红楼梦。", "他是哪里人？", "曹雪芹是哪里人？"),
+        ("谁发明了电话？", "亚历山大·贝尔于1876年发明了电话。", "他是哪国人？", "亚历山大·贝尔是哪国人？"),
     ],
-    ids=["subject", "object", "chinese"],
+    ids=["subject", "object", "chinese", "chinese subject", "chinese subject, time"],
 )  # fmt: skip
 def test_a_person_that_the_answer_brought_in_is_meant(previous: str, answer: str, question: str, expected: str) -> None:
     rewriting = rewrite(question, [Exchange(previous, answer)])
     assert rewriting is not None
     assert rewriting.question == expected
+
+
+@pytest.mark.parametrize(
+    ("previous", "answer", "question"),
+    [
+        ("Who wrote the report?", "It is not said.", "When was he born?"),
+        ("谁发明了电话？", "", "他是哪国人？"),
+        ("谁签了租约？", "没有提到谁签了租约。", "她住在哪里？"),
+        ("什么时候发明了电话？", "", "他是哪国人？"),
+    ],
+)
+def test_a_person_is_never_taken_for_the_thing_that_was_asked_about(previous: str, answer: str, question: str) -> None:
+    assert rewrite(question, [Exchange(previous, answer)]) is None
+
+
+@pytest.mark.parametrize("question", ["那个呢？", "那里呢？", "那它呢？"])
+def test_what_is_only_pointed_at_is_not_guessed(question: str) -> None:
+    assert rewrite(question, [Exchange("小屋几点锁门？", "")]) is None
 
 
 @pytest.mark.parametrize(
@@ -101,6 +159,15 @@ def test_a_person_that_the_answer_brought_in_is_meant(previous: str, answer: str
         "How long does it take to walk to the pass?",
         "What does it mean when the lamp is red?",
         "What time is it in Varn?",
+        "How does IT work?",
+        "Does IT support pay?",
+        "Is it raining in Oslo?",
+        "Does it still snow a lot in Oslo?",
+        "Is it dark in December?",
+        "How cold does it get in Oslo?",
+        "When does it get dark?",
+        "How late is it?",
+        "How far is it to the pass?",
         "How many beds are there in the dormitory?",
         "Who said that the earth is round?",
         "What is the name of one algorithm for primes?",
