@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgerag.datatypes import ScannedFile
-from edgerag.storage.library import DocumentState, Failure
+from edgerag.storage.failures import Failure
+from edgerag.storage.library import DocumentState
 
 RACY_NS = 2_000_000_000
 """A file changed so shortly before it was read may have changed again within one tick of its file system's clock (2 s

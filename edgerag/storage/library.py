@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from edgerag.coded_text import coded, from_json
+from edgerag.coded_text import coded
 from edgerag.datatypes import Chunk, Document, Heading, PageSpan
 from edgerag.errors import LibraryError, os_reason
 from edgerag.paths import expanded
+from edgerag.storage import failures
 from edgerag.storage.checksums import chunk_checksum, document_checksum
 from edgerag.storage.locks import WriterLock
 from edgerag.storage.migrations import OTHER_FOLDER_HINT, SCHEMA_VERSION, check_version, migrate
@@ -53,18 +54,6 @@ class DocumentState:
     recipe: str
     checked_ns: int
     """When the content was last seen to be this, in ns since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be read or parsed, and the state it was in then."""
-
-    path: str
-    source_id: int
-    reason: str
-    size_bytes: int
-    mtime_ns: int
-    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +211,9 @@ class Library:
         sql = "SELECT id, path, source_id, content_hash, size_bytes, mtime_ns, recipe, checked_ns FROM documents"
         return {row[1]: DocumentState(*row) for row in self.rows(sql)}
 
-    def failures(self) -> dict[str, Failure]:
+    def failures(self) -> dict[str, failures.Failure]:
         """Every recorded failure by its path."""
-        sql = "SELECT path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason FROM failures ORDER BY path"
-        found: dict[str, Failure] = {}
-        for path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason in self.rows(sql):
-            told = from_json(json.loads(coded_reason)) if coded_reason else reason
-            found[path] = Failure(path, source_id, told, size_bytes, mtime_ns, recipe)
-        return found
+        return failures.load(self)
 
     def documents(self) -> list[Document]:
         """Every document, by path."""

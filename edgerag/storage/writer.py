@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgerag.coded_text import to_json
 from edgerag.datatypes import ChunkDraft, Encoding, ParsedDocument, ScannedFile
 from edgerag.errors import LibraryError
-from edgerag.storage import lexical
+from edgerag.storage import failures, lexical
 from edgerag.storage.checksums import chunk_checksum, content_key, document_checksum, row_checksum
 from edgerag.storage.sqlite import transaction
 
@@ -112,7 +111,7 @@ class LibraryWriter:
             keys = [content_key(draft.embedded_text) for draft in new.chunks]
             embedding_ids = self._put_embeddings(keys, fingerprint_id, encodings)
             self._put_chunks(document_id, new.chunks, keys, embedding_ids)
-            self._connection.execute("DELETE FROM failures WHERE path = ?", (str(new.file.path),))
+            failures.forget(self._connection, [str(new.file.path)])
             self._count_change()
         return document_id
 
@@ -274,26 +273,11 @@ class LibraryWriter:
     def record_failure(self, source_id: int, file: ScannedFile, reason: str, recipe: str) -> None:
         """Remember that a file failed, and in which state, so that it is tried again only when it has changed."""
         with self.transaction():
-            self._connection.execute(
-                "INSERT INTO failures (path, source_id, reason, coded_reason, size_bytes, mtime_ns, recipe, failed_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET source_id = excluded.source_id, "
-                "reason = excluded.reason, coded_reason = excluded.coded_reason, size_bytes = excluded.size_bytes, "
-                "mtime_ns = excluded.mtime_ns, recipe = excluded.recipe, failed_at = excluded.failed_at",
-                (
-                    str(file.path),
-                    source_id,
-                    str(reason),
-                    json.dumps(to_json(reason), ensure_ascii=False),
-                    file.size_bytes,
-                    file.mtime_ns,
-                    recipe,
-                    _now(),
-                ),
-            )
+            failures.record(self._connection, source_id, file, reason, recipe)
 
     def forget_failures(self, paths: Sequence[str]) -> None:
         with self.transaction():
-            self._connection.executemany("DELETE FROM failures WHERE path = ?", [(path,) for path in paths])
+            failures.forget(self._connection, paths)
 
     def record_event(self, kind: str, detail: dict[str, Any]) -> None:
         """Append to the library's history; the oldest entries make room."""

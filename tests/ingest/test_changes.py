@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edgerag.datatypes import ScannedFile
 from edgerag.ingest.changes import RACY_NS, FoundFile, Plan, plan_changes
-from edgerag.storage.library import DocumentState, Failure
+from edgerag.storage.failures import Failure
+from edgerag.storage.library import DocumentState
 
 LONG_AGO = 1_000_000_000_000
 HASHED: list[str] = []
