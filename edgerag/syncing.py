@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgerag.coded_text import coded
-from edgerag.datatypes import IngestEvent, IngestProgress, IngestSummary
+from edgerag.datatypes import FileFailed, IngestEvent, IngestProgress, IngestSummary
 from edgerag.errors import DocumentError, LibraryError
+from edgerag.ingest.names import refused_name
 from edgerag.open_models import OpenModels
 from edgerag.paths import expanded
 from edgerag.protocols import StopFlag
@@ -37,17 +39,25 @@ def add_sources(models: OpenModels, sources: Sequence[PathLike], *, stop: StopFl
                 coded("add.missing", "{path} does not exist.", path=path),
                 hint=coded("hint.spelling", "Check the spelling; nothing was added."),
             )
-    yield from sync_sources(models, absolute, stop=stop)
+    refused = [failure for path in absolute if (failure := refused_name(str(path)))]
+    storable = [path for path in absolute if not refused_name(str(path))]
+    yield from sync_sources(models, storable, stop=stop, refused=refused)
 
 
 def sync_sources(
-    models: OpenModels, new_sources: Sequence[Path] | None, *, stop: StopFlag | None, retried: Sequence[str] = ()
+    models: OpenModels,
+    new_sources: Sequence[Path] | None,
+    *,
+    stop: StopFlag | None,
+    retried: Sequence[str] = (),
+    refused: Sequence[FileFailed] = (),
 ) -> Iterator[IngestEvent]:
     """Run the ingest pipeline and renew the vector index where that is called for.
 
     Args:
         new_sources: Remembered first; then only they are read. None: all sources.
         retried: Paths of recorded failures that are tried again though nothing changed.
+        refused: Paths that were to be sources and cannot be; they count among what failed.
     """
     from edgerag.inference.deferred import DeferredEmbedder
     from edgerag.ingest.pipeline import ingest
@@ -59,6 +69,7 @@ def sync_sources(
     budget_tokens = min(settings.chunk_tokens, manifest.max_tokens - SPECIAL_TOKENS)
     began = False
     """Whether it is this run that `unfinished_since` tells of."""
+    yield from refused
     with library.writing() as writer:
         if retried:
             writer.forget_failures(retried)
@@ -88,6 +99,8 @@ def sync_sources(
                 models.index.build_snapshot(stop=flag)
             if isinstance(event, IngestSummary) and not event.interrupted and (new_sources is None or began):
                 library.forget_unfinished()  # what one source got does not finish a run over all
+            if isinstance(event, IngestSummary) and refused:
+                event = replace(event, failed=(*refused, *event.failed))
             yield event
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from edgerag.datatypes import Encoding, IngestProgress
+from edgerag.coded_text import coded
+from edgerag.datatypes import Encoding, FileFailed, IngestProgress
+from edgerag.ingest.names import printable_path
 from edgerag.ingest.progress import ProgressMeter
 from edgerag.protocols import Embedder, StopFlag
 from edgerag.storage.checksums import content_key
 from edgerag.storage.writer import LibraryWriter, NewDocument
+
+logger = logging.getLogger(__name__)
 
 FULL_CHUNKS = 256
 FULL_DOCUMENTS = 64
@@ -56,14 +61,16 @@ class Ingester:
     ) -> None:
         self.meter = meter
         self.not_stored: list[str] = []
-        """Paths of documents that an interruption kept out."""
+        """Paths of documents that an interruption or an error kept out."""
+        self.failed: list[FileFailed] = []
+        """Documents that the database refused."""
         self.fingerprint_id = writer.fingerprint_id(embedder.fingerprint, embedder.name, embedder.dim)
         self._writer = writer
         self._embedder = embedder
         self._timings = timings
         self._stop = stop
 
-    def flush(self, batch: Batch) -> Iterator[IngestProgress]:
+    def flush(self, batch: Batch) -> Iterator[IngestProgress | FileFailed]:
         """Embed and commit a batch; documents whose embeddings are not complete when `stop` is set are left out."""
         if not batch.documents:
             return
@@ -78,12 +85,13 @@ class Ingester:
         yield from self.encode(texts, encodings, current, batch_bytes=batch_bytes)
         self.meter.embedding_bytes = 0.0
         storing = time.perf_counter()
+        num_failed = len(self.failed)
         known = self._writer.known_embeddings(self.fingerprint_id, list(texts))
         with self._writer.transaction():
             for document in batch.documents:
                 keys = {content_key(draft.embedded_text) for draft in document.chunks}
                 if keys <= known.keys() | encodings.keys():
-                    self._writer.store_document(document, fingerprint_id=self.fingerprint_id, encodings=encodings)
+                    self._store(document, encodings)
                     self.meter.done_files += 1
                     self.meter.done_bytes += document.file.size_bytes
                 else:
@@ -92,8 +100,21 @@ class Ingester:
                 # Stopped: what was embedded for documents that are not complete is there when the next run goes on.
                 self._writer.store_embeddings(self.fingerprint_id, encodings)
         self._timings["store"] = self._timings.get("store", 0.0) + time.perf_counter() - storing
+        yield from self.failed[num_failed:]
         if progress := self.meter.event("ingest", current, always=True):
             yield progress
+
+    def _store(self, document: NewDocument, encodings: dict[bytes, Encoding]) -> None:
+        path = str(document.file.path)
+        try:
+            with self._writer.part_of_transaction():
+                self._writer.store_document(document, fingerprint_id=self.fingerprint_id, encodings=encodings)
+        except (UnicodeError, OverflowError) as error:
+            # A value that SQLite cannot hold, which nobody foresaw: it must not cost the rest of the batch.
+            logger.debug("%r could not be stored", path, exc_info=True)
+            reason = coded("file.unstorable", "could not be stored ({problem})", problem=error)
+            self.failed.append(FileFailed(printable_path(path), reason))
+            self.not_stored.append(path)
 
     def encode(
         self, texts: dict[bytes, str], encodings: dict[bytes, Encoding], current_path: str, *, batch_bytes: int = 0

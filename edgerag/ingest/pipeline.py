@@ -145,6 +145,7 @@ def ingest(
     yield from ingester.flush(batch)
     if not stop.is_set():
         yield from reembed(library, writer, ingester)
+    failed.extend(ingester.failed)
     not_stored = ingester.not_stored
     added -= sum(1 for path in not_stored if path not in states)
     updated -= sum(1 for path in not_stored if path in states)

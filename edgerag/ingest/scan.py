@@ -19,6 +19,7 @@ from edgerag.datatypes import FileFailed, ScannedFile
 from edgerag.errors import os_reason
 from edgerag.ingest.formats import FORMATS, format_by_name
 from edgerag.ingest.ignore import IGNORE_FILES, IgnoreRules, rules_above
+from edgerag.ingest.names import printable_path, refused_name
 from edgerag.protocols import StopFlag
 
 SKIPPED_FOLDERS = frozenset(
@@ -43,17 +44,18 @@ def scan(paths: Sequence[Path], stop: StopFlag) -> Iterator[ScannedFile | FileFa
 
     Yields:
         Absolute paths, spelled as the file system spells them (no change of case or Unicode form). What
-        cannot be read, folders too, comes as `FileFailed`: nothing is known then about what lies below it.
+        cannot be read, folders too, comes as `FileFailed`: nothing is known then about what lies below it. So does
+        each file whose path is no UTF-8.
     """
     seen: set[str] = set()
     for source in sorted({os.path.abspath(path) for path in paths}):
         for found in _scan_source(source, stop):
             if stop.is_set():
                 return
-            key = found.path if isinstance(found, FileFailed) else str(found.path)
+            key = str(found.path)
             if key not in seen:
                 seen.add(key)
-                yield found
+                yield _storable(found)
 
 
 def _scan_source(source: str, stop: StopFlag) -> Iterator[ScannedFile | FileFailed]:
@@ -141,6 +143,12 @@ def _follow_links(
         if stat.S_ISREG(status.st_mode):
             found_real.add(as_found)
             yield ScannedFile(Path(link), status.st_size, status.st_mtime_ns)
+
+
+def _storable(found: ScannedFile | FileFailed) -> ScannedFile | FileFailed:
+    if isinstance(found, FileFailed):
+        return FileFailed(printable_path(found.path), found.reason)
+    return refused_name(str(found.path)) or found
 
 
 def _entry_name(entry: os.DirEntry[str]) -> str:

@@ -231,6 +231,8 @@ class Library:
         Raises:
             LibraryError: None or several fit.
         """
+        # A command line may hand over bytes that are no UTF-8, as lone surrogates, which SQLite refuses.
+        name = name.encode("utf-8", "backslashreplace").decode("utf-8")
         columns = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents"
         if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
             return Document(*rows[0])

@@ -55,6 +55,19 @@ class LibraryWriter:
         with transaction(self._connection, self._library.path):
             yield
 
+    @contextlib.contextmanager
+    def part_of_transaction(self) -> Iterator[None]:
+        """A part of the caller's transaction: if it raises, it alone is undone, and the rest may go on."""
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk has rolled back all
+                self._connection.execute("ROLLBACK TO part")
+                self._connection.execute("RELEASE part")
+            raise
+        self._connection.execute("RELEASE part")
+
     def add_source(self, path: Path) -> int:
         """Remember a file or folder; returns its id, also where it was known."""
         with self.transaction():
