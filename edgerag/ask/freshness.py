@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgerag.datatypes import Document
 from edgerag.file_hash import hash_file
+from edgerag.file_times import modified_ns
 
 
 class FreshnessCheck:
@@ -31,7 +32,7 @@ def _look(document: Document) -> str:
         return "unreadable"
     if status.st_size != document.size_bytes:
         return "changed"
-    if status.st_mtime_ns == document.mtime_ns:
+    if modified_ns(status) == document.mtime_ns:
         return ""
     try:
         content_hash = hash_file(path)

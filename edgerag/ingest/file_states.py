@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgerag.datatypes import FileFailed
+from edgerag.file_times import modified_ns
 from edgerag.ingest.scan import scan
 from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library
@@ -85,7 +86,7 @@ def _on_disk(path: str, size_bytes: int, mtime_ns: int) -> tuple[State, str]:
         return "unreadable", error.strerror or str(error)
     except ValueError as error:  # a name that the locale's encoding cannot express
         return "unreadable", str(error)
-    return ("fresh" if (status.st_size, status.st_mtime_ns) == (size_bytes, mtime_ns) else "changed"), ""
+    return ("fresh" if (status.st_size, modified_ns(status)) == (size_bytes, mtime_ns) else "changed"), ""
 
 
 def _add_new(states: dict[str, FileState], sources: dict[int, str], stop: StopFlag) -> None:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from edgerag.coded_text import coded, to_json
 from edgerag.errors import DocumentError, os_reason
+from edgerag.file_times import modified_ns
 from edgerag.ingest import limits
 from edgerag.ingest.parse import parse_bytes
 from edgerag.ingest.parse_messages import encode_document, read_frame, write_frame
@@ -75,7 +76,7 @@ def run_job(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     body = b""
     try:
         data, status = read_regular_file(job["path"], job["max_file_bytes"])
-        header.update(hash=hashlib.sha256(data).hexdigest(), size_bytes=len(data), mtime_ns=status.st_mtime_ns)
+        header.update(hash=hashlib.sha256(data).hexdigest(), size_bytes=len(data), mtime_ns=modified_ns(status))
         parsed = parse_bytes(data, Path(job["path"]).name, max_text_chars=job["max_text_chars"])
         fields, body = encode_document(parsed)
         header.update(fields, ok=True)

@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from edgerag.ask.freshness import FreshnessCheck
 from edgerag.datatypes import FileFailed, IngestSummary
 from edgerag.engine import Engine
 from edgerag.errors import LibraryError
+from edgerag.file_times import modified_ns
+from edgerag.ingest.file_states import file_states
 from edgerag.ingest.names import printable_path, refused_name
 from edgerag.storage.writer import LibraryWriter
 from tests.ingest.ingest_bench import Bench
@@ -115,3 +120,28 @@ def test_document_that_the_database_refuses_loses_no_other(bench: Bench, monkeyp
     assert bench.damages() == []
     monkeypatch.undo()
     assert bench.sync().added == 1
+
+
+@pytest.mark.parametrize("year", [1600, 2300])
+def test_file_of_a_time_that_the_database_cannot_hold_is_read_and_known_again(bench: Bench, year: int) -> None:
+    path = bench.write("a.txt", "From a far away time.")
+    bench.write("b.txt", "From today.")
+    seconds = (year - 1970) * 31_556_952
+    try:
+        os.utime(path, (seconds, seconds))
+    except OSError:
+        pytest.skip("the file system has no such time")
+
+    assert bench.sync().added == 2
+
+    again = bench.sync()
+    assert (again.unchanged, again.updated, again.failed) == (2, 0, ())
+    assert [state.state for state in file_states(bench.library)] == ["fresh", "fresh"]
+    assert [FreshnessCheck().problem(document) for document in bench.library.documents()] == ["", ""]
+
+
+def test_times_are_clamped_to_what_the_database_can_hold(tmp_path: Path) -> None:
+    status = tmp_path.stat()
+    for claimed, kept in ((5, 5), (-5, -5), (2**63 + 9, 2**63 - 1), (-(2**70), 1 - 2**63)):
+        assert modified_ns(cast(os.stat_result, SimpleNamespace(st_mtime_ns=claimed))) == kept
+    assert modified_ns(status) == status.st_mtime_ns
