@@ -33,6 +33,12 @@ MISSING_SOURCE = coded(
     "file.missing_source", "not found; its documents stay in the library but are not shown until it is back"
 )
 
+EMPTY_SOURCE = coded(
+    "file.empty_source",
+    "holds nothing at all (is its drive not mounted?); its documents stay in the library but are not shown; "
+    "`edgerag remove PATH` forgets them",
+)
+
 
 def ingest(
     library: Library,
@@ -221,6 +227,9 @@ def _scan_sources(library: Library, sources: Sequence[Source], stop: StopFlag) -
         if not os.path.lexists(root):
             yield FileFailed(source.path, MISSING_SOURCE)
             continue
+        if _is_empty_folder(root) and library.rows("SELECT 1 FROM documents WHERE source_id = ? LIMIT 1", (source.id,)):
+            yield FileFailed(source.path, EMPTY_SOURCE)
+            continue
         nested = [path for other, path in others.items() if other != source.id and path.is_relative_to(root)]
         for entry in scan([root], stop):
             if isinstance(entry, FileFailed):
@@ -228,6 +237,15 @@ def _scan_sources(library: Library, sources: Sequence[Source], stop: StopFlag) -
             elif entry.path not in seen and not (nested and _is_below(entry, nested)):
                 seen.add(entry.path)
                 yield FoundFile(entry, source.id)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    """Whether a folder holds not even a hidden file, as a mount point does while nothing is mounted there."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False  # a file, or what the scan will say
 
 
 def _is_below(file: ScannedFile, folders: Sequence[Path]) -> bool:

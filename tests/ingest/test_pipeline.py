@@ -155,18 +155,6 @@ def test_document_that_cannot_be_read_for_now_is_kept(bench: Bench) -> None:
     assert bench.paths() == ["a.txt"]
 
 
-def test_missing_source_keeps_its_documents_and_says_so(bench: Bench, tmp_path: Path) -> None:
-    bench.write("a.txt", "On a stick that is pulled out.")
-    bench.sync()
-    bench.documents.rename(tmp_path / "elsewhere")
-
-    summary = bench.sync()
-
-    assert summary.removed == 0
-    assert "not found" in summary.failed[0].reason
-    assert bench.paths() == ["a.txt"]
-
-
 def test_stop_leaves_a_library_that_goes_on_where_it_stopped(bench: Bench) -> None:
     for number in range(100):
         bench.write(f"{number}.txt", f"Document number {number} has words of its own: w{number}.")
