@@ -107,6 +107,8 @@ class Document:
     """SHA-256 of the file's bytes, hex."""
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """As in `ScannedFile`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,8 @@ class ScannedFile:
     path: Path
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """When anything about the file last changed; None where that would prove nothing (`file_times.settled_ns`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edgerag.datatypes import Document
 from edgerag.file_hash import hash_file
-from edgerag.file_times import modified_ns
+from edgerag.file_times import changed_ns, modified_ns, settled_ns
+
+KEPT_HASHES = 1000
+_hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
+"""By path: size and times of a file, and its hash then. A search while one types looks at the same file with every key,
+and a sync, which would settle what is in doubt, may be far away."""
 
 
 class FreshnessCheck:
@@ -32,10 +38,28 @@ def _look(document: Document) -> str:
         return "unreadable"
     if status.st_size != document.size_bytes:
         return "changed"
-    if modified_ns(status) == document.mtime_ns:
+    if document.ctime_ns is not None and _times(status) == (document.mtime_ns, document.ctime_ns):
         return ""
     try:
-        content_hash = hash_file(path)
+        content_hash = _hash(path, status)
     except OSError:
         return "unreadable"
     return "" if content_hash == document.content_hash else "changed"
+
+
+def _hash(path: Path, status: os.stat_result) -> str:
+    key, stamp = str(path), (status.st_size, *_times(status))
+    known = _hashes.get(key)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    is_settled = settled_ns(status) is not None  # before the file is read
+    content_hash = hash_file(path)
+    if is_settled:
+        if len(_hashes) >= KEPT_HASHES:
+            _hashes.clear()
+        _hashes[key] = stamp, content_hash
+    return content_hash
+
+
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return modified_ns(status), changed_ns(status)

@@ -8,7 +8,7 @@ from typing import Literal
 from edgerag.answers import Citation
 from edgerag.datatypes import Document
 from edgerag.errors import LibraryError
-from edgerag.storage.library import Library
+from edgerag.storage.library import DOCUMENT_COLUMNS, Library
 
 PlaceState = Literal["exact", "moved", "changed", "gone"]
 
@@ -45,7 +45,7 @@ def locate(library: Library, citation: Citation) -> CitedPlace:
 
 
 def _document(library: Library, then: Document) -> Document | None:
-    columns = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents"
+    columns = f"SELECT {DOCUMENT_COLUMNS} FROM documents"
     for condition, value in (
         ("id = ?", then.id),  # never used again after deletion
         ("path = ?", then.path),

@@ -10,10 +10,6 @@ from edgerag.datatypes import ScannedFile
 from edgerag.storage.failures import Failure
 from edgerag.storage.library import DocumentState
 
-RACY_NS = 2_000_000_000
-"""A file changed so shortly before it was read may have changed again within one tick of its file system's clock (2 s
-on FAT), keeping size and time stamp: it is in doubt, and hashed. (git calls such entries racily clean.)"""
-
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
@@ -34,7 +30,7 @@ class KnownContent:
 class Plan:
     unchanged: int = 0
     touched: list[KnownContent] = field(default_factory=list)
-    """Same path and content, other time stamp or source."""
+    """Same path and content, other time stamps or source."""
     moved: list[KnownContent] = field(default_factory=list)
     """Same content under another path; the old path is gone."""
     to_parse: list[FoundFile] = field(default_factory=list)
@@ -134,10 +130,9 @@ def _match_moves(
 
 
 def _is_certainly_unchanged(state: DocumentState, file: ScannedFile) -> bool:
-    return (
-        state.size_bytes == file.size_bytes
-        and state.mtime_ns == file.mtime_ns
-        and state.checked_ns - file.mtime_ns > RACY_NS
+    # Size and time of writing alone do not tell two files that changed places from files that stayed.
+    return state.ctime_ns is not None and (
+        (state.size_bytes, state.mtime_ns, state.ctime_ns) == (file.size_bytes, file.mtime_ns, file.ctime_ns)
     )
 
 

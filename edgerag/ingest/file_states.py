@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgerag.datatypes import FileFailed
-from edgerag.file_times import modified_ns
+from edgerag.file_times import changed_ns, modified_ns
 from edgerag.ingest.scan import scan
 from edgerag.protocols import StopFlag
 from edgerag.storage.library import Library
@@ -22,7 +22,7 @@ class FileState:
     source_id: int
     source_path: str
     state: State
-    """`fresh`: size and time stamp are those that were read; `changed`: they are not (the next sync may still find the
+    """`fresh`: size and time stamps are those that were read; `changed`: they are not (the next sync may still find the
     same content); `gone`: deleted, or its drive is missing; `unreadable`: permission; `failed`: could not be parsed;
     `new`: not read yet."""
     reason: str
@@ -51,14 +51,14 @@ def file_states(library: Library, *, find_new: bool = False, stop: StopFlag | No
     failed_at = dict(library.rows("SELECT path, failed_at FROM failures"))
     states: dict[str, FileState] = {}
     rows = library.rows(
-        "SELECT d.path, d.source_id, d.id, d.title, d.format, d.size_bytes, d.mtime_ns, d.ingested_at, "
+        "SELECT d.path, d.source_id, d.id, d.title, d.format, d.size_bytes, d.mtime_ns, d.ctime_ns, d.ingested_at, "
         "(SELECT count(*) FROM chunks AS c WHERE c.document_id = d.id) FROM documents AS d ORDER BY d.path"
     )
-    for path, source_id, document_id, title, format_name, size_bytes, mtime_ns, ingested_at, num_chunks in rows:
+    for path, source_id, document_id, title, format_name, size_bytes, *times, ingested_at, num_chunks in rows:
         if flag.is_set():
             break
         failure = failures.get(path)
-        state, reason = _on_disk(path, size_bytes, mtime_ns)
+        state, reason = _on_disk(path, size_bytes, *times)
         if failure is not None and state != "gone":
             state, reason = "failed", failure.reason
         states[path] = FileState(
@@ -67,7 +67,7 @@ def file_states(library: Library, *, find_new: bool = False, stop: StopFlag | No
         )  # fmt: skip
     for path, failure in failures.items():
         if path not in states and not flag.is_set():
-            state, _ = _on_disk(path, failure.size_bytes, failure.mtime_ns)
+            state, _ = _on_disk(path, failure.size_bytes, failure.mtime_ns, failure.ctime_ns)
             states[path] = FileState(
                 path, failure.source_id, sources.get(failure.source_id, ""), "gone" if state == "gone" else "failed",
                 failure.reason, None, Path(path).stem, "", failure.size_bytes, 0, failed_at.get(path, ""),
@@ -77,7 +77,7 @@ def file_states(library: Library, *, find_new: bool = False, stop: StopFlag | No
     return sorted(states.values(), key=lambda each: each.path)
 
 
-def _on_disk(path: str, size_bytes: int, mtime_ns: int) -> tuple[State, str]:
+def _on_disk(path: str, size_bytes: int, mtime_ns: int, ctime_ns: int | None) -> tuple[State, str]:
     try:
         status = Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -86,7 +86,9 @@ def _on_disk(path: str, size_bytes: int, mtime_ns: int) -> tuple[State, str]:
         return "unreadable", error.strerror or str(error)
     except ValueError as error:  # a name that the locale's encoding cannot express
         return "unreadable", str(error)
-    return ("fresh" if (status.st_size, modified_ns(status)) == (size_bytes, mtime_ns) else "changed"), ""
+    # Files that were read right after they were written have no `ctime_ns`: one that is in doubt is not called changed.
+    is_same = (status.st_size, modified_ns(status), ctime_ns and changed_ns(status)) == (size_bytes, mtime_ns, ctime_ns)
+    return ("fresh" if is_same else "changed"), ""
 
 
 def _add_new(states: dict[str, FileState], sources: dict[int, str], stop: StopFlag) -> None:

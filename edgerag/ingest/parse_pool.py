@@ -44,6 +44,8 @@ class ParsedFile:
     """SHA-256 of the bytes, hex; None when they could not be read or the worker died."""
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None
+    """As in `ScannedFile`."""
     seconds: float
     """Reading, hashing and parsing, in the worker."""
 
@@ -286,6 +288,7 @@ def _result(path: Path, header: dict[str, Any], body: bytes) -> ParsedFile:
             content_hash=str(header["hash"]) or None,
             size_bytes=int(header["size_bytes"]),
             mtime_ns=int(header["mtime_ns"]),
+            ctime_ns=None if header["ctime_ns"] is None else int(header["ctime_ns"]),
             seconds=float(header["seconds"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -293,7 +296,7 @@ def _result(path: Path, header: dict[str, Any], body: bytes) -> ParsedFile:
 
 
 def _failure(path: Path, error: DocumentError) -> ParsedFile:
-    return ParsedFile(path=path, outcome=error, content_hash=None, size_bytes=0, mtime_ns=0, seconds=0.0)
+    return ParsedFile(path=path, outcome=error, content_hash=None, size_bytes=0, mtime_ns=0, ctime_ns=None, seconds=0.0)
 
 
 def _crash_reason(returncode: int | None) -> str:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from edgerag.coded_text import coded, to_json
 from edgerag.errors import DocumentError, os_reason
-from edgerag.file_times import modified_ns
+from edgerag.file_times import modified_ns, settled_ns
 from edgerag.ingest import limits
 from edgerag.ingest.parse import parse_bytes
 from edgerag.ingest.parse_messages import encode_document, read_frame, write_frame
@@ -71,12 +71,13 @@ def _too_large(max_file_bytes: int) -> DocumentError:
 
 def run_job(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Read, hash and parse one file; failures become part of the answer."""
-    started = time.monotonic()
-    header: dict[str, Any] = {"hash": "", "size_bytes": 0, "mtime_ns": 0}
+    started, looked_ns = time.monotonic(), time.time_ns()
+    header: dict[str, Any] = {"hash": "", "size_bytes": 0, "mtime_ns": 0, "ctime_ns": None}
     body = b""
     try:
         data, status = read_regular_file(job["path"], job["max_file_bytes"])
         header.update(hash=hashlib.sha256(data).hexdigest(), size_bytes=len(data), mtime_ns=modified_ns(status))
+        header["ctime_ns"] = settled_ns(status, looked_ns=looked_ns)
         parsed = parse_bytes(data, Path(job["path"]).name, max_text_chars=job["max_text_chars"])
         fields, body = encode_document(parsed)
         header.update(fields, ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +98,12 @@ def ingest(
         recipe=recipe,
         source_ids=frozenset(source.id for source in sources),
         unseen=tuple(unseen),
-        hash_file=hash_file,
+        hash_file=partial(_hash_unless_stopped, stop),
     )
     _count_time(timings, "plan", plan_started)
+    if stop.is_set():  # what was not hashed any more would count as changed, and what it was moved from as gone
+        yield _summary(library, Plan(), failed, meter, timings, started, added=0, updated=0, interrupted=True)
+        return
     _apply_cheap_changes(writer, plan)
     failed.extend(FileFailed(failure.path, failure.reason) for failure in plan.still_failing)
 
@@ -174,6 +178,12 @@ def ingest(
     yield summary
 
 
+def _hash_unless_stopped(stop: StopFlag, path: Path) -> str:
+    if stop.is_set():
+        raise InterruptedError
+    return hash_file(path)
+
+
 def _new_document(
     parsed_file: ParsedFile,
     item: FoundFile,
@@ -196,7 +206,7 @@ def _new_document(
             return None
     _count_time(timings, "chunk", chunking)
     # Size and time are those of the bytes that were parsed, not of the scan some time before.
-    file = ScannedFile(parsed_file.path, parsed_file.size_bytes, parsed_file.mtime_ns)
+    file = ScannedFile(parsed_file.path, parsed_file.size_bytes, parsed_file.mtime_ns, parsed_file.ctime_ns)
     return NewDocument(item.source_id, file, parsed_file.content_hash, recipe, parsed, drafts)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from edgerag.coded_text import coded
 from edgerag.datatypes import FileFailed, ScannedFile
 from edgerag.errors import os_reason
-from edgerag.file_times import modified_ns
+from edgerag.file_times import modified_ns, settled_ns
 from edgerag.ingest.formats import FORMATS, format_by_name
 from edgerag.ingest.ignore import IGNORE_FILES, IgnoreRules, rules_above
 from edgerag.ingest.names import printable_path, refused_name
@@ -68,7 +68,7 @@ def _scan_source(source: str, stop: StopFlag) -> Iterator[ScannedFile | FileFail
     if stat.S_ISDIR(status.st_mode):
         yield from _scan_folder(source, stop)
     elif stat.S_ISREG(status.st_mode):
-        yield ScannedFile(Path(source), status.st_size, modified_ns(status))
+        yield _scanned(source, status)
     else:
         yield FileFailed(source, coded("file.neither", "is neither a file nor a folder"))
 
@@ -109,7 +109,7 @@ def _scan_folder(root: str, stop: StopFlag) -> Iterator[ScannedFile | FileFailed
                     status = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(status.st_mode) and not _is_hidden(status):
                         found_real.add(entry.path)
-                        yield ScannedFile(Path(entry.path), status.st_size, modified_ns(status))
+                        yield _scanned(entry.path, status)
             except OSError as error:
                 yield _failed(entry.path, error)
         pending += reversed(folders)
@@ -143,7 +143,11 @@ def _follow_links(
             continue
         if stat.S_ISREG(status.st_mode):
             found_real.add(as_found)
-            yield ScannedFile(Path(link), status.st_size, modified_ns(status))
+            yield _scanned(link, status)
+
+
+def _scanned(path: str, status: os.stat_result) -> ScannedFile:
+    return ScannedFile(Path(path), status.st_size, modified_ns(status), settled_ns(status))
 
 
 def _storable(found: ScannedFile | FileFailed) -> ScannedFile | FileFailed:

@@ -25,16 +25,21 @@ class Failure:
     reason: str
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None
+    """As in `ScannedFile`."""
     recipe: str
 
 
 def load(library: Library) -> dict[str, Failure]:
     """Every recorded failure by its path."""
-    sql = "SELECT path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason FROM failures ORDER BY path"
+    sql = (
+        "SELECT path, source_id, reason, coded_reason, size_bytes, mtime_ns, ctime_ns, recipe FROM failures "
+        "ORDER BY path"
+    )
     found: dict[str, Failure] = {}
-    for path, source_id, reason, size_bytes, mtime_ns, recipe, coded_reason in library.rows(sql):
+    for path, source_id, reason, coded_reason, *state in library.rows(sql):
         told = from_json(json.loads(coded_reason)) if coded_reason else reason
-        found[path] = Failure(path, source_id, told, size_bytes, mtime_ns, recipe)
+        found[path] = Failure(path, source_id, told, *state)
     return found
 
 
@@ -47,6 +52,7 @@ def record(connection: Connection, source_id: int, file: ScannedFile, reason: st
         "coded_reason": json.dumps(to_json(reason), ensure_ascii=False),
         "size_bytes": file.size_bytes,
         "mtime_ns": file.mtime_ns,
+        "ctime_ns": file.ctime_ns,
         "recipe": recipe,
         "failed_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "library.db"
 INDEX_FOLDER = "index"
+DOCUMENT_COLUMNS = "id, path, title, format, content_hash, size_bytes, mtime_ns, ctime_ns"
+"""Those of `Document`, in its order."""
 MIGRATION_WAIT_S = 10.0
 """Two programs that are started at once may both find an older library: one of them waits for the other."""
 VERIFY_HINT = coded("hint.verify_row", "`edgerag verify` lists every damaged row; adding the file again repairs it.")
@@ -51,9 +53,9 @@ class DocumentState:
     content_hash: str
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None
+    """As in `ScannedFile`; None in rows of older libraries."""
     recipe: str
-    checked_ns: int
-    """When the content was last seen to be this, in ns since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class Library:
 
     def document_states(self) -> dict[str, DocumentState]:
         """Every document by its path."""
-        sql = "SELECT id, path, source_id, content_hash, size_bytes, mtime_ns, recipe, checked_ns FROM documents"
+        sql = "SELECT id, path, source_id, content_hash, size_bytes, mtime_ns, ctime_ns, recipe FROM documents"
         return {row[1]: DocumentState(*row) for row in self.rows(sql)}
 
     def failures(self) -> dict[str, failures.Failure]:
@@ -217,8 +219,7 @@ class Library:
 
     def documents(self) -> list[Document]:
         """Every document, by path."""
-        sql = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents ORDER BY path"
-        return [Document(*row) for row in self.rows(sql)]
+        return [Document(*row) for row in self.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents ORDER BY path")]
 
     def chunk_spans(self, document_id: int) -> list[tuple[int, int]]:
         """Where each chunk of a document begins and ends in its text, in code points, in order."""
@@ -233,7 +234,7 @@ class Library:
         """
         # A command line may hand over bytes that are no UTF-8, as lone surrogates, which SQLite refuses.
         name = name.encode("utf-8", "backslashreplace").decode("utf-8")
-        columns = "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns FROM documents"
+        columns = f"SELECT {DOCUMENT_COLUMNS} FROM documents"
         if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
             return Document(*rows[0])
         absolute = str(expanded(name).absolute())
@@ -266,15 +267,12 @@ class Library:
         Raises:
             LibraryError: No such document, or its row is damaged.
         """
-        sql = (
-            "SELECT id, path, title, format, content_hash, size_bytes, mtime_ns, pages, headings, warnings, text_zlib, "
-            "checksum FROM documents WHERE id = ?"
-        )
+        sql = f"SELECT pages, headings, warnings, text_zlib, checksum, {DOCUMENT_COLUMNS} FROM documents WHERE id = ?"
         rows = self.rows(sql, (document_id,))
         if not rows:
             raise LibraryError(coded("library.no_document", "The library has no document {name}.", name=document_id))
-        document = Document(*rows[0][:7])
-        pages, headings, warnings, text_zlib, checksum = rows[0][7:]
+        pages, headings, warnings, text_zlib, checksum, *columns = rows[0]
+        document = Document(*columns)
         if checksum != document_checksum(
             document.path, document.title, document.content_hash, pages, headings, warnings, text_zlib
         ):
@@ -303,17 +301,17 @@ class Library:
             some = list(chunk_ids[start : start + 500])
             marks = ",".join("?" * len(some))
             sql = (
-                "SELECT d.id, d.path, d.title, d.format, d.content_hash, d.size_bytes, d.mtime_ns, c.id, c.ordinal, "
-                "c.text, c.start_chars, c.end_chars, c.page, c.heading, c.content_hash, c.checksum FROM chunks AS c "
-                f"JOIN documents AS d ON d.id = c.document_id WHERE c.id IN ({marks})"
+                "SELECT d.id, d.path, d.title, d.format, d.content_hash, d.size_bytes, d.mtime_ns, d.ctime_ns, c.id, "
+                "c.ordinal, c.text, c.start_chars, c.end_chars, c.page, c.heading, c.content_hash, c.checksum "
+                f"FROM chunks AS c JOIN documents AS d ON d.id = c.document_id WHERE c.id IN ({marks})"
             )
             for row in self.rows(sql, some):
-                chunk_id, ordinal, text, start_chars, end_chars, page, heading, content_hash, checksum = row[7:]
+                chunk_id, ordinal, text, start_chars, end_chars, page, heading, content_hash, checksum = row[8:]
                 if checksum != chunk_checksum(text, start_chars, end_chars, page, heading, content_hash):
                     damaged.append(chunk_id)
                     continue
                 chunk = Chunk(chunk_id, row[0], ordinal, text, start_chars, end_chars, page, heading)
-                found[chunk_id] = (Document(*row[:7]), chunk)
+                found[chunk_id] = (Document(*row[:8]), chunk)
         return found, damaged
 
 

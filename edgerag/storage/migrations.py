@@ -167,6 +167,14 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         # The reason as JSON that keeps its code and values, for interfaces in other languages; NULL in older rows.
         ("ALTER TABLE failures ADD COLUMN coded_reason TEXT",),
     ),
+    (
+        "0004_change_times",
+        # The time of a file's last change of any kind; NULL where it proves nothing, as in older rows.
+        (
+            "ALTER TABLE documents ADD COLUMN ctime_ns INTEGER",
+            "ALTER TABLE failures ADD COLUMN ctime_ns INTEGER",
+        ),
+    ),
 )
 SCHEMA_VERSION = len(STEPS)
 """Stored as `PRAGMA user_version`, so that opening a current library needs no migration code."""

@@ -143,6 +143,7 @@ class LibraryWriter:
             "content_hash": new.content_hash,
             "size_bytes": new.file.size_bytes,
             "mtime_ns": new.file.mtime_ns,
+            "ctime_ns": new.file.ctime_ns,
             "recipe": new.recipe,
             "num_chars": len(parsed.text),
             "ingested_at": _now(),
@@ -259,28 +260,28 @@ class LibraryWriter:
             self.delete_documents([row[0]])
 
     def touch_document(self, document_id: int, file: ScannedFile, source_id: int) -> None:
-        """The same content under another time stamp or path: nothing is parsed or embedded."""
+        """The same content under other time stamps or another path: nothing is parsed or embedded."""
+        path = str(file.path)
+        stamps = (source_id, file.size_bytes, file.mtime_ns, file.ctime_ns, time.time_ns())
         with self.transaction():
+            # Most are where they were; a whole library after an update of edgerag. Their checksum and text stay.
+            cursor = self._connection.execute(
+                "UPDATE documents SET source_id = ?, size_bytes = ?, mtime_ns = ?, ctime_ns = ?, checked_ns = ? "
+                "WHERE id = ? AND path = ?",
+                (*stamps, document_id, path),
+            )
+            if cursor.rowcount:
+                return
             row = self._connection.execute(
                 "SELECT title, content_hash, pages, headings, warnings, text_zlib, path FROM documents WHERE id = ?",
                 (document_id,),
             ).fetchone()
             # A title that came from the file's name follows a rename.
             title = file.path.stem if row[0] == Path(row[6]).stem else row[0]
-            path = str(file.path)
             self._connection.execute(
-                "UPDATE documents SET path = ?, source_id = ?, title = ?, size_bytes = ?, mtime_ns = ?, checksum = ?, "
-                "checked_ns = ? WHERE id = ?",
-                (
-                    path,
-                    source_id,
-                    title,
-                    file.size_bytes,
-                    file.mtime_ns,
-                    document_checksum(path, title, *row[1:6]),
-                    time.time_ns(),
-                    document_id,
-                ),
+                "UPDATE documents SET source_id = ?, size_bytes = ?, mtime_ns = ?, ctime_ns = ?, checked_ns = ?, "
+                "path = ?, title = ?, checksum = ? WHERE id = ?",
+                (*stamps, path, title, document_checksum(path, title, *row[1:6]), document_id),
             )
 
     def record_failure(self, source_id: int, file: ScannedFile, reason: str, recipe: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edgerag.datatypes import ScannedFile
-from edgerag.ingest.changes import RACY_NS, FoundFile, Plan, plan_changes
+from edgerag.ingest.changes import FoundFile, Plan, plan_changes
 from edgerag.storage.failures import Failure
 from edgerag.storage.library import DocumentState
 
@@ -20,15 +22,17 @@ def state(
     size: int = 10,
     mtime: int = LONG_AGO,
     recipe: str = "r",
-    checked: int = LONG_AGO + RACY_NS + 1,
+    ctime: int | None = LONG_AGO,
     source_id: int = 1,
     number: int = 1,
 ) -> DocumentState:
-    return DocumentState(number, path, source_id, content, size, mtime, recipe, checked)
+    return DocumentState(number, path, source_id, content, size, mtime, ctime, recipe)
 
 
-def found(path: str, *, size: int = 10, mtime: int = LONG_AGO, source_id: int = 1) -> FoundFile:
-    return FoundFile(ScannedFile(Path(path), size, mtime), source_id)
+def found(
+    path: str, *, size: int = 10, mtime: int = LONG_AGO, ctime: int | None = LONG_AGO, source_id: int = 1
+) -> FoundFile:
+    return FoundFile(ScannedFile(Path(path), size, mtime, ctime), source_id)
 
 
 def plan(
@@ -58,7 +62,7 @@ def plan(
     )
 
 
-def test_same_size_and_time_is_unchanged_without_reading_the_file() -> None:
+def test_same_size_and_times_are_unchanged_without_reading_the_file() -> None:
     result = plan([found("/a")], [state("/a")])
     assert (result.unchanged, result.to_parse, HASHED) == (1, [], [])
 
@@ -75,10 +79,15 @@ def test_other_size_is_changed_without_hashing() -> None:
     assert HASHED == []
 
 
-def test_file_read_right_after_its_last_change_is_in_doubt_and_hashed() -> None:
-    racy = state("/a", checked=LONG_AGO + RACY_NS)
-    assert len(plan([found("/a")], [racy], hashes={"/a": "other"}).to_parse) == 1
-    assert len(plan([found("/a")], [racy], hashes={"/a": "h"}).touched) == 1
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [(LONG_AGO, LONG_AGO + 1), (None, LONG_AGO), (None, None), (LONG_AGO, None)],
+    ids=["other change time", "read right after a change, or by an older edgerag", "changed right before both", "now"],
+)
+def test_file_whose_time_of_change_proves_nothing_is_hashed(then: int | None, now: int | None) -> None:
+    file, known = found("/a", ctime=now), state("/a", ctime=then)
+    assert len(plan([file], [known], hashes={"/a": "other"}).to_parse) == 1
+    assert len(plan([file], [known], hashes={"/a": "h"}).touched) == 1
 
 
 def test_rename_is_a_move_and_parses_nothing() -> None:
@@ -119,7 +128,7 @@ def test_other_recipe_parses_again() -> None:
 
 
 def test_failed_file_is_tried_again_only_after_it_changed() -> None:
-    failure = Failure("/bad", 1, "is empty", 10, LONG_AGO, "r")
+    failure = Failure("/bad", 1, "is empty", 10, LONG_AGO, LONG_AGO, "r")
     same = plan([found("/bad")], [], failures=[failure])
     assert (same.still_failing, same.to_parse) == ([failure], [])
     assert len(plan([found("/bad", mtime=LONG_AGO + 1)], [], failures=[failure]).to_parse) == 1

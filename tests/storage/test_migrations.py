@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgerag.datatypes import ScannedFile
 from edgerag.errors import LibraryError
 from edgerag.storage import migrations
 from edgerag.storage.conversations import Conversations
@@ -66,3 +67,37 @@ def test_step_that_fails_changes_nothing(old_library: Path, monkeypatch: pytest.
             Library.open(old_library)
     with Library.open(old_library) as library:
         assert Conversations(library).all() == []
+
+
+@pytest.fixture
+def library_without_change_times(tmp_path: Path) -> Path:
+    """A library with a document and a failure, as the third schema had them."""
+    folder = tmp_path / "lib"
+    with Library.open(folder) as library:
+        with library.writing() as writer:
+            store(writer, "/docs/a.txt", "alpha")
+            writer.record_failure(1, ScannedFile(Path("/docs/b.txt"), 5, 6), "is odd", "recipe")
+        connection = library.connection()
+        for statement in (
+            "ALTER TABLE documents DROP COLUMN ctime_ns",
+            "ALTER TABLE failures DROP COLUMN ctime_ns",
+            "DELETE FROM _sqlite_migrations WHERE name = '0004_change_times'",
+            "PRAGMA user_version = 3",
+        ):
+            connection.execute(statement)
+    return folder
+
+
+def test_library_without_change_times_keeps_all_and_proves_nothing(library_without_change_times: Path) -> None:
+    with Library.open(library_without_change_times) as library:
+        assert library.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+        (document,) = library.documents()
+        assert (document.path, document.mtime_ns, document.ctime_ns) == ("/docs/a.txt", 1, None)
+        assert library.document_states()["/docs/a.txt"].ctime_ns is None
+        assert library.failures()["/docs/b.txt"].ctime_ns is None
+        assert found(library, "alpha") == chunk_ids(library, document.id)
+        with library.writing() as writer:
+            writer.touch_document(document.id, ScannedFile(Path("/docs/a.txt"), 5, 2, 3), 1)
+        (document,) = library.documents()
+        assert (document.mtime_ns, document.ctime_ns) == (2, 3)
+        assert [event for event in verify(library, threading.Event()) if isinstance(event, Damage)] == []
