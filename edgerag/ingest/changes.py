@@ -39,7 +39,7 @@ class Plan:
     still_failing: list[Failure] = field(default_factory=list)
     """Failed before and not changed since: not tried again."""
     forgotten_failures: list[str] = field(default_factory=list)
-    """Paths that failed once and are gone."""
+    """Paths that failed once and are gone, or are sound after all."""
 
 
 def plan_changes(
@@ -78,6 +78,8 @@ def plan_changes(
         elif state.recipe != recipe:
             plan.to_parse.append(item)
         elif _is_certainly_unchanged(state, item.file):
+            if path in failures:
+                plan.forgotten_failures.append(path)
             if state.source_id == item.source_id:
                 plan.unchanged += 1
             else:
@@ -91,7 +93,7 @@ def plan_changes(
         for path, state in states.items()
         if path not in seen and state.source_id in source_ids and not _lies_below(path, unseen)
     ]
-    plan.forgotten_failures = [
+    plan.forgotten_failures += [
         path
         for path, failure in failures.items()
         if path not in seen and failure.source_id in source_ids and not _lies_below(path, unseen)

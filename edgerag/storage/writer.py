@@ -260,10 +260,11 @@ class LibraryWriter:
             self.delete_documents([row[0]])
 
     def touch_document(self, document_id: int, file: ScannedFile, source_id: int) -> None:
-        """The same content under other time stamps or another path: nothing is parsed or embedded."""
+        """The same content under other time stamps or another path: nothing is parsed or embedded, nothing failed."""
         path = str(file.path)
         stamps = (source_id, file.size_bytes, file.mtime_ns, file.ctime_ns, time.time_ns())
         with self.transaction():
+            failures.forget(self._connection, [path])
             # Most are where they were; a whole library after an update of edgerag. Their checksum and text stay.
             cursor = self._connection.execute(
                 "UPDATE documents SET source_id = ?, size_bytes = ?, mtime_ns = ?, ctime_ns = ?, checked_ns = ? "
