@@ -10,6 +10,10 @@ from edgerag.datatypes import ScannedFile
 from edgerag.storage.failures import Failure
 from edgerag.storage.library import DocumentState
 
+PASSING_CODES = frozenset(("file.denied", "file.gone", "file.os_error"))
+"""Reasons that pass without any change to the file (a folder's permissions, a network drive) and cost no parsing: such
+files are tried in each sync."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
@@ -37,7 +41,7 @@ class Plan:
     """New or changed, in the order found."""
     gone: list[DocumentState] = field(default_factory=list)
     still_failing: list[Failure] = field(default_factory=list)
-    """Failed before and not changed since: not tried again."""
+    """Failed before, and neither they nor the limits have changed since: not tried again."""
     forgotten_failures: list[str] = field(default_factory=list)
     """Paths that failed once and are gone, or are sound after all."""
 
@@ -48,6 +52,7 @@ def plan_changes(
     failures: Mapping[str, Failure],
     *,
     recipe: str,
+    failure_recipe: str,
     source_ids: frozenset[int],
     unseen: tuple[Path, ...],
     hash_file: Callable[[Path], str],
@@ -59,6 +64,7 @@ def plan_changes(
         states: Every document of the library, by path.
         failures: Every recorded failure, by path.
         recipe: The present way of parsing and chunking; documents made in another way are parsed again.
+        failure_recipe: The same with the limits on a file; what failed under others is tried again.
         unseen: Files or folders that could not be read: what lies below them is not gone.
         hash_file: SHA-256 of a file's bytes, hex; raises OSError.
     """
@@ -69,16 +75,16 @@ def plan_changes(
         path = str(item.file.path)
         seen.add(path)
         state = states.get(path)
-        if state is None:
-            failure = failures.get(path)
-            if failure is not None and _is_same_failure(failure, item, recipe):
-                plan.still_failing.append(failure)
-            else:
+        failure = failures.get(path)
+        if state is None or state.recipe != recipe:
+            if failure is not None and _is_same_failure(failure, item, failure_recipe):
+                plan.still_failing.append(failure)  # a document that was read in an older way stays as it is
+            elif state is None:
                 new.append(item)
-        elif state.recipe != recipe:
-            plan.to_parse.append(item)
+            else:
+                plan.to_parse.append(item)
         elif _is_certainly_unchanged(state, item.file):
-            if path in failures:
+            if failure is not None:
                 plan.forgotten_failures.append(path)
             if state.source_id == item.source_id:
                 plan.unchanged += 1
@@ -138,11 +144,12 @@ def _is_certainly_unchanged(state: DocumentState, file: ScannedFile) -> bool:
     )
 
 
-def _is_same_failure(failure: Failure, item: FoundFile, recipe: str) -> bool:
+def _is_same_failure(failure: Failure, item: FoundFile, failure_recipe: str) -> bool:
     return (
-        failure.recipe == recipe
-        and failure.size_bytes == item.file.size_bytes
-        and failure.mtime_ns == item.file.mtime_ns
+        failure.code not in PASSING_CODES
+        and failure.recipe == failure_recipe
+        and (failure.size_bytes, failure.mtime_ns, failure.ctime_ns)
+        == (item.file.size_bytes, item.file.mtime_ns, item.file.ctime_ns)
     )
 
 

@@ -25,6 +25,7 @@ WINDOW_PER_WORKER = 2
 """Files read ahead for each worker: while the caller embeds, this many parsed texts wait in memory."""
 WORKER_FLAG = "--parse-worker"
 """First argument with which a frozen application starts as a parse worker."""
+KILL_SIGNAL = 9
 _POLL_S = 0.1
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from edgerag.ingest.parse_worker import main; main()"
@@ -195,7 +196,10 @@ class ParsePool:
             # A used worker may have died for reasons of its own, or full of an earlier file: only a fresh one
             # that dies proves that it is this file.
             if is_fresh or problem:
-                return _failure(path, DocumentError(problem or _crash_reason(process.returncode)))
+                # A kill comes from outside, of the system when memory runs out: the file may be sound.
+                is_killed = not problem and process.returncode == -KILL_SIGNAL
+                advice = coded("hint.retry", "`edgerag sync --retry` tries it again.") if is_killed else ""
+                return _failure(path, DocumentError(problem or _crash_reason(process.returncode), hint=advice))
 
     def _ask(self, process: _Process, path: Path) -> tuple[tuple[dict[str, Any], bytes] | None, str, bool]:
         """Send one job: the answer (None if the worker died), what was wrong with it, was time up."""

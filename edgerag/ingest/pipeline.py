@@ -22,7 +22,7 @@ from edgerag.ingest.reembed import reembed
 from edgerag.ingest.scan import scan
 from edgerag.ingest.versions import CHUNKER_VERSION, PARSER_VERSION
 from edgerag.protocols import Embedder, StopFlag
-from edgerag.storage.library import Library, Source
+from edgerag.storage.library import DocumentState, Library, Source
 from edgerag.storage.writer import LibraryWriter, NewDocument
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ def ingest(
         return
 
     recipe = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {budget_tokens} tokens"
+    failure_recipe = (
+        f"{recipe}, {settings.max_file_mib} MiB, {settings.max_text_chars} characters, {settings.parse_timeout_s:g} s, "
+        f"{settings.parse_memory_mib} MiB of memory"
+    )
     states = library.document_states()
     plan_started = time.perf_counter()
     plan = plan_changes(
@@ -96,6 +100,7 @@ def ingest(
         states,
         library.failures(),
         recipe=recipe,
+        failure_recipe=failure_recipe,
         source_ids=frozenset(source.id for source in sources),
         unseen=tuple(unseen),
         hash_file=partial(_hash_unless_stopped, stop),
@@ -133,7 +138,7 @@ def ingest(
                 if isinstance(parsed_file.outcome, DocumentError):
                     failure = FileFailed(path, _reason(parsed_file.outcome))
                     failed.append(failure)
-                    _record_failure(writer, item, failure.reason, recipe, was_known=path in states)
+                    _record_failure(writer, item, failure.reason, failure_recipe, parsed_file, states.get(path))
                     meter.done_files += 1
                     meter.done_bytes += item.file.size_bytes
                     yield failure
@@ -273,13 +278,35 @@ def _apply_cheap_changes(writer: LibraryWriter, plan: Plan) -> None:
         writer.forget_failures(plan.forgotten_failures)
 
 
-def _record_failure(writer: LibraryWriter, item: FoundFile, reason: str, recipe: str, *, was_known: bool) -> None:
+def _record_failure(
+    writer: LibraryWriter,
+    item: FoundFile,
+    reason: str,
+    failure_recipe: str,
+    parsed_file: ParsedFile,
+    known: DocumentState | None,
+) -> None:
     with writer.transaction():
-        writer.record_failure(item.source_id, item.file, reason, recipe)
-        # The old text of a file that has changed would be quoted wrongly; that of one that merely cannot be read at the
-        # moment (locked, permission withdrawn) stays, and is not shown until it can.
-        if was_known and os.access(item.file.path, os.R_OK):
-            writer.delete_path(str(item.file.path))
+        writer.record_failure(item.source_id, item.file, reason, failure_recipe)
+        if known is not None and _has_other_content(known, parsed_file):
+            writer.delete_documents([known.id])
+
+
+def _has_other_content(known: DocumentState, parsed_file: ParsedFile) -> bool:
+    """Whether a file that failed holds something else than the document that the library has of it.
+
+    The old text of such a file would be quoted wrongly. That of an untouched one (which was to be cut into other
+    chunks, say) is still exact; that of one that merely cannot be read at the moment stays, and is not shown until it
+    can be.
+    """
+    if parsed_file.content_hash is not None:
+        return parsed_file.content_hash != known.content_hash
+    try:
+        if parsed_file.path.stat().st_size != known.size_bytes:
+            return os.access(parsed_file.path, os.R_OK)
+        return hash_file(parsed_file.path) != known.content_hash
+    except OSError:
+        return False
 
 
 def _summary(

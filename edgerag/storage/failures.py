@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from edgerag.coded_text import from_json, to_json
+from edgerag.coded_text import CodedText, from_json, to_json
 from edgerag.datatypes import ScannedFile
 from edgerag.storage.sqlite import Connection
 
@@ -28,6 +28,15 @@ class Failure:
     ctime_ns: int | None
     """As in `ScannedFile`."""
     recipe: str
+    """Parser and chunker versions, and the limits that the file was read under."""
+
+    @property
+    def code(self) -> str:
+        """Of the reason without its hint, e.g. `file.denied`; empty where it has none."""
+        reason: object = self.reason
+        if isinstance(reason, CodedText) and reason.code == "file.with_hint":
+            reason = reason.fields.get("reason")
+        return reason.code if isinstance(reason, CodedText) else ""
 
 
 def load(library: Library) -> dict[str, Failure]:

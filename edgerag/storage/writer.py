@@ -253,12 +253,6 @@ class LibraryWriter:
             if document_ids:
                 self._count_change()
 
-    def delete_path(self, path: str) -> None:
-        """Delete the document at a path, if there is one."""
-        row = self._connection.execute("SELECT id FROM documents WHERE path = ?", (path,)).fetchone()
-        if row is not None:
-            self.delete_documents([row[0]])
-
     def touch_document(self, document_id: int, file: ScannedFile, source_id: int) -> None:
         """The same content under other time stamps or another path: nothing is parsed or embedded, nothing failed."""
         path = str(file.path)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from edgerag.coded_text import coded
 from edgerag.datatypes import ScannedFile
 from edgerag.ingest.changes import FoundFile, Plan, plan_changes
 from edgerag.storage.failures import Failure
 from edgerag.storage.library import DocumentState
 
 LONG_AGO = 1_000_000_000_000
+DENIED = coded("file.denied", "may not be read")
 HASHED: list[str] = []
 
 
@@ -56,6 +58,7 @@ def plan(
         {item.path: item for item in states},
         {item.path: item for item in failures or []},
         recipe="r",
+        failure_recipe="r, limits",
         source_ids=frozenset({1}),
         unseen=unseen,
         hash_file=hash_file,
@@ -127,9 +130,33 @@ def test_other_recipe_parses_again() -> None:
     assert len(plan([found("/a")], [state("/a", recipe="older")]).to_parse) == 1
 
 
-def test_failed_file_is_tried_again_only_after_it_changed() -> None:
-    failure = Failure("/bad", 1, "is empty", 10, LONG_AGO, LONG_AGO, "r")
-    same = plan([found("/bad")], [], failures=[failure])
-    assert (same.still_failing, same.to_parse) == ([failure], [])
-    assert len(plan([found("/bad", mtime=LONG_AGO + 1)], [], failures=[failure]).to_parse) == 1
-    assert plan([], [], failures=[failure]).forgotten_failures == ["/bad"]
+def failed(reason: str = "is empty", *, recipe: str = "r, limits") -> Failure:
+    return Failure("/bad", 1, reason, 10, LONG_AGO, LONG_AGO, recipe)
+
+
+def test_failed_file_is_not_tried_again_while_nothing_changes() -> None:
+    same = plan([found("/bad")], [], failures=[failed()])
+    assert (same.still_failing, same.to_parse) == ([failed()], [])
+    assert plan([], [], failures=[failed()]).forgotten_failures == ["/bad"]
+
+
+@pytest.mark.parametrize(
+    ("file", "failure"),
+    [
+        (found("/bad", mtime=LONG_AGO + 1), failed()),
+        (found("/bad", size=11), failed()),
+        (found("/bad", ctime=LONG_AGO + 1), failed()),
+        (found("/bad"), failed(recipe="r, other limits")),
+        (found("/bad"), failed(coded("file.os_error", "could not be read ({problem})", problem="EIO"))),
+        (found("/bad"), failed(coded("file.with_hint", "{reason}. {hint}", reason=DENIED, hint="Check."))),
+    ],
+    ids=["written", "other size", "other permissions", "other limits", "system error", "permission, with a hint"],
+)
+def test_failed_file_is_tried_again_when_something_may_have_mended_it(file: FoundFile, failure: Failure) -> None:
+    result = plan([file], [], failures=[failure])
+    assert (len(result.to_parse), result.still_failing) == (1, [])
+
+
+def test_document_of_an_older_recipe_that_failed_is_not_tried_in_each_sync() -> None:
+    result = plan([found("/bad")], [state("/bad", recipe="older")], failures=[failed()])
+    assert (result.still_failing, result.to_parse, result.gone) == ([failed()], [], [])
