@@ -189,7 +189,13 @@ def check_version(connection: Connection, path: Path) -> int:
     with translated(path):
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-        num_tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        # Older versions of edgerag named the application only with the first step, after sqlite-utils had committed
+        # its table of steps: whoever was killed in between left a file that holds nothing else.
+        known = "_sqlite_migrations" if application == 0 else ""
+        tables = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE tbl_name <> ? AND name NOT LIKE 'sqlite!_%' ESCAPE '!'", (known,)
+        )
+        num_tables = int(tables.fetchone()[0])
     if num_tables and application != APPLICATION_ID:
         raise LibraryError(
             coded("library.foreign", "{path} is not an edgerag library.", path=path), hint=OTHER_FOLDER_HINT
@@ -218,6 +224,8 @@ def migrate(connection: Connection, path: Path) -> None:
     with translated(path):
         if version == 0:
             connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            # Before anything else is written: a process that is killed on the way leaves a file that is known as ours.
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         set_journal(connection)
         database = Database(connection, execute_plugins=False)
         migrations = Migrations("edgerag")

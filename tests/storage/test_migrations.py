@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -101,3 +104,55 @@ def test_library_without_change_times_keeps_all_and_proves_nothing(library_witho
         (document,) = library.documents()
         assert (document.mtime_ns, document.ctime_ns) == (2, 3)
         assert [event for event in verify(library, threading.Event()) if isinstance(event, Damage)] == []
+
+
+DIES_AT_THE_FIRST_STEP = """
+import os, sys
+from pathlib import Path
+from edgerag.storage import migrations
+from edgerag.storage.library import Library
+
+migrations._step = lambda number, statements: lambda database: os._exit(9)
+Library.open(Path(sys.argv[1]))
+"""
+
+
+def test_library_whose_making_was_killed_is_made_by_the_next_run(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", DIES_AT_THE_FIRST_STEP, str(tmp_path / "lib")], timeout=60)
+    assert killed.returncode == 9
+    assert (tmp_path / "lib" / "library.db").stat().st_size > 0
+
+    with Library.open(tmp_path / "lib") as library:
+        assert library.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+        assert library.rows("PRAGMA page_size") == [(8192,)]
+        assert library.counts()["documents"] == 0
+
+
+STEPS_TABLE = "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+
+
+def left_behind(folder: Path, *statements: str) -> Path:
+    """A file with sqlite-utils' table of steps, as a killed run of an older edgerag left it."""
+    folder.mkdir()
+    with sqlite3.connect(folder / "library.db") as connection:
+        connection.execute(STEPS_TABLE)
+        connection.execute("CREATE UNIQUE INDEX steps ON _sqlite_migrations (migration_set, name)")
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    return folder
+
+
+def test_library_that_an_older_version_left_half_made_is_opened(tmp_path: Path) -> None:
+    with Library.open(left_behind(tmp_path / "lib")) as library:
+        assert library.rows("PRAGMA user_version") == [(SCHEMA_VERSION,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TABLE notes (text TEXT)", "PRAGMA application_id = 7"],
+    ids=["other table", "other application"],
+)
+def test_another_program_with_a_table_of_steps_is_refused(tmp_path: Path, statement: str) -> None:
+    with pytest.raises(LibraryError, match="not an edgerag library"):
+        Library.open(left_behind(tmp_path / "lib", statement))
