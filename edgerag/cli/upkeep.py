@@ -11,31 +11,37 @@ from edgerag.cli.interrupt import stop_on_interrupt
 from edgerag.cli.render import format_size
 from edgerag.cli.safe_text import safe_line
 from edgerag.engine import Engine
+from edgerag.errors import LibraryError
+
+_NOTHING_LEFT = "Nothing in it can be read. Restore a backup, or move the folder away and add the sources again."
 
 
 @click.command()
 @click.pass_obj
 def verify(context: CliContext) -> int:
     """Check every row against its checksum and every index against the rows. Exit 1 if something is damaged."""
-    from edgerag.storage.verify import Damage
+    from edgerag.storage.verify import Damage, checked_counts, is_damage
     from edgerag.storage.verify import verify as check_library
 
     damages: list[Damage] = []
-    with (
-        stop_on_interrupt() as stop,
-        Engine.open(context.library, settings=context.settings(), create=False) as engine,
-    ):
-        for event in check_library(engine.library, stop):
-            if isinstance(event, Damage):
-                damages.append(event)
-                if not context.as_json:
-                    where = f" ({safe_line(event.path)})" if event.path else ""
-                    click.echo(f"{event.table} {event.row}: {safe_line(event.what)}{where}")
-            elif context.shows_progress:
-                click.echo(f"\r\x1b[2K{event.table}: {event.done}/{event.total}", err=True, nl=False)
-        if context.shows_progress:
-            click.echo("\r\x1b[2K", err=True, nl=False)
-        counts = engine.library.counts()
+    with stop_on_interrupt() as stop:
+        try:
+            with Engine.open(context.library, settings=context.settings(), create=False) as engine:
+                for event in check_library(engine.library, stop):
+                    if isinstance(event, Damage):
+                        damages.append(event)
+                        if not context.as_json:
+                            where = f" ({safe_line(event.path)})" if event.path else ""
+                            click.echo(f"{event.table} {event.row}: {safe_line(event.what)}{where}")
+                    elif context.shows_progress:
+                        click.echo(f"\r\x1b[2K{event.table}: {event.done}/{event.total}", err=True, nl=False)
+                if context.shows_progress:
+                    click.echo("\r\x1b[2K", err=True, nl=False)
+                counts = checked_counts(engine.library)
+        except LibraryError as error:
+            if is_damage(error):  # too much even to open it: elsewhere the hint would be this command
+                raise LibraryError(error.message, hint=_NOTHING_LEFT) from error
+            raise
     if context.as_json:
         context.print_json(
             {

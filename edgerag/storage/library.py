@@ -29,6 +29,7 @@ DATABASE_NAME = "library.db"
 INDEX_FOLDER = "index"
 DOCUMENT_COLUMNS = "id, path, title, format, content_hash, size_bytes, mtime_ns, ctime_ns"
 """Those of `Document`, in its order."""
+COUNTED_TABLES = ("sources", "documents", "chunks", "embeddings", "failures", "conversations")
 MIGRATION_WAIT_S = 10.0
 """Two programs that are started at once may both find an older library: one of them waits for the other."""
 VERIFY_HINT = coded("hint.verify_row", "`edgerag verify` lists every damaged row; adding the file again repairs it.")
@@ -180,8 +181,10 @@ class Library:
 
     def counts(self) -> dict[str, int]:
         """Number of sources, documents, chunks, embeddings, failures and conversations."""
-        tables = ("sources", "documents", "chunks", "embeddings", "failures", "conversations")
-        return {table: int(self.rows(f"SELECT count(*) FROM {table}")[0][0]) for table in tables}
+        return {table: self.count(table) for table in COUNTED_TABLES}
+
+    def count(self, table: str) -> int:
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def unfinished_since(self) -> float | None:
         """When a run began that read files and did not come to its end, in s since the epoch.

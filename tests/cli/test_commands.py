@@ -200,6 +200,31 @@ def test_damaged_rows_are_left_out_and_named(filled: Program) -> None:
     assert filled("verify").code == 1
 
 
+@pytest.mark.parametrize("table", ["token_codes", "chunks", "conversations"])
+def test_verify_lists_what_cannot_be_read(filled: Program, table: str) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(filled.library / "library.db")
+    ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+    connection.close()
+    with (filled.library / "library.db").open("rb+") as stream:
+        stream.seek((page - 1) * 8192)
+        stream.write(b"\xee" * 8192)
+
+    outcome = filled("verify", "--json")
+
+    assert outcome.code == 1
+    assert outcome.json["checked"]["documents"] == 2
+    assert outcome.json["damaged"]
+
+
+def test_verify_of_a_file_that_is_no_database_does_not_advise_verify(filled: Program) -> None:
+    (filled.library / "library.db").write_bytes(b"this is no database" * 500)
+    outcome = filled("verify")
+    assert outcome.code == 2
+    assert "Restore a backup" in outcome.err and "`edgerag verify`" not in outcome.err
+
+
 def test_library_without_any_index_file_still_answers(filled: Program) -> None:
     import shutil
 
