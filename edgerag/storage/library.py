@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +18,10 @@ from edgerag.errors import LibraryError, os_reason
 from edgerag.paths import expanded
 from edgerag.storage import failures
 from edgerag.storage.checksums import chunk_checksum, document_checksum
+from edgerag.storage.connections import Connections
 from edgerag.storage.locks import WriterLock
 from edgerag.storage.migrations import OTHER_FOLDER_HINT, SCHEMA_VERSION, check_version, migrate
-from edgerag.storage.sqlite import Connection, connect, set_journal, transaction, translated
+from edgerag.storage.sqlite import Connection, set_journal, transaction, translated
 
 if TYPE_CHECKING:
     from edgerag.storage.writer import LibraryWriter
@@ -76,10 +77,7 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / DATABASE_NAME
-        self._local = threading.local()
-        self._connections: list[Connection] = []
-        self._guard = threading.Lock()
-        self._is_closed = False
+        self._connections = Connections(self.path)
 
     @classmethod
     def open(cls, folder: Path, *, create: bool = True) -> Library:
@@ -120,26 +118,15 @@ class Library:
 
     def connection(self) -> Connection:
         """This thread's connection."""
-        if self._is_closed:
-            raise LibraryError(
-                coded("library.closed", "{path} has been closed.", path=self.path),
-                hint=coded("hint.reopen", "Open the library again."),
-            )
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = connect(self.path)
-            with self._guard:
-                self._connections.append(connection)
-            self._local.connection = connection
-        return connection
+        return self._connections.current()
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """This thread's connection for one SELECT, with SQLite's errors translated; see `Connections.reading`."""
+        return self._connections.reading()
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        self._is_closed = True
-        with self._guard:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+        self._connections.close()
 
     def __enter__(self) -> Library:
         return self
@@ -172,8 +159,8 @@ class Library:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         """Run one SELECT, with SQLite's errors translated."""
-        with translated(self.path):
-            return self.connection().execute(sql, tuple(values)).fetchall()
+        with self.reading() as connection:
+            return connection.execute(sql, tuple(values)).fetchall()
 
     def change_counter(self) -> int:
         """Grows with every commit that changes chunks."""

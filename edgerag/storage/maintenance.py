@@ -64,8 +64,8 @@ def backup(library: Library, target: Path, *, progress: Callable[[int, int], Non
     try:
         copy = connect(partial)
         try:
-            with translated(target):
-                library.connection().backup(
+            with library.reading() as connection, translated(target):
+                connection.backup(
                     copy,
                     pages=BACKUP_PAGES,
                     progress=(lambda _status, left, total: progress(total - left, total)) if progress else None,

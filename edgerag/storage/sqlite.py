@@ -37,13 +37,16 @@ def is_wal_safe() -> bool:
     return tuple(driver.sqlite_version_info) >= WAL_SAFE_VERSION
 
 
-def connect(path: Path, *, read_only: bool = False) -> Connection:
+def connect(path: Path, *, immutable: bool = False) -> Connection:
     """Open a connection in autocommit mode; transactions are begun explicitly.
+
+    Args:
+        immutable: Read only, without locks, and without a look at the WAL: for a file that nobody writes to.
 
     Raises:
         LibraryError: The file cannot be opened or is not SQLite.
     """
-    mode = "ro" if read_only else "rwc"
+    mode = "ro&immutable=1" if immutable else "rwc"
     with translated(path):
         connection: Connection = driver.connect(
             f"{path.absolute().as_uri()}?mode={mode}",

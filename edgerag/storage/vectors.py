@@ -10,7 +10,7 @@ import numpy as np
 
 from edgerag.storage.checksums import row_checksum
 from edgerag.storage.document_scope import CHUNKS_OF, ids_json
-from edgerag.storage.sqlite import transaction, translated
+from edgerag.storage.sqlite import transaction
 from edgerag.storage.vector_index import SnapshotRecord
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class LibraryVectors:
         ids, vectors = np.empty(capacity, dtype=np.int64), np.empty((capacity, self._dim), dtype=np.float32)
         filled = 0
         sql = f"SELECT c.id, e.embedding {_FROM} AND c.id > ?"
-        with translated(self._library.path):
-            cursor = self._library.connection().execute(sql, (self._fingerprint, after_id))
+        with self._library.reading() as connection:
+            cursor = connection.execute(sql, (self._fingerprint, after_id))
             while rows := cursor.fetchmany(READ_BATCH):
                 # What was committed since the count waits for the next refresh.
                 batch = [row for row in rows if len(row[1]) == width][: capacity - filled]
