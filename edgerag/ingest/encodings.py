@@ -31,6 +31,7 @@ _MAGIC = (
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\b\x1b")) + b"\x7f"
 _MAX_CONTROL_SHARE = 0.01
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})[\"']", re.IGNORECASE)
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
 
@@ -70,6 +71,24 @@ def decode_warnings(text: str, encoding: str) -> tuple[str, ...]:
         damage = f"; {lost} places could not be decoded" if lost else ""
         return (f"read as {encoding}{damage}",)
     return ()
+
+
+def is_wide(name: str) -> bool:
+    """Whether an encoding writes ASCII in more than one byte, as UTF-16 and UTF-32 do.
+
+    A file that names such an encoding in plain ASCII is not in it; browsers take it for UTF-8
+    (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding). Decoding it so would often succeed,
+    and make Chinese characters of it.
+    """
+    try:
+        return codecs.lookup(name).name.startswith(("utf-16", "utf-32"))
+    except LookupError:
+        return False
+
+
+def has_wide_bytes(data: bytes) -> bool:
+    """Whether bytes may be UTF-16 or UTF-32: nearly every such text has a mark at its beginning, or a NUL in it."""
+    return b"\x00" in data or any(data.startswith(bom) for bom, name in _BOMS if is_wide(name))
 
 
 def is_binary(data: bytes) -> bool:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from edgerag.coded_text import coded
 from edgerag.errors import DocumentError
+from edgerag.ingest.encodings import XML_ENCODING, is_wide
 from edgerag.ingest.parsers.refusals import damaged, protected
 
 MAX_TOTAL_BYTES = 512 * 1024 * 1024
@@ -22,6 +23,7 @@ MAX_RATIO = 200
 RATIO_FREE_BYTES = 32 * 1024 * 1024
 """Members below this are unpacked whatever their ratio."""
 _PROLOGUE_BYTES = 64 * 1024
+_DECLARATION_BYTES = 256
 _CONTENT_FORMATS = {"word/document.xml": "docx", "ppt/presentation.xml": "pptx", "xl/workbook.xml": "xlsx"}
 _RELATIONS = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -135,7 +137,7 @@ def parse_xml(data: bytes, *, recover: bool = False) -> Any:
     import lxml.etree  # deferred: 60 ms
 
     check_no_entities(data)
-    parser = xml_parser(recover=recover)
+    parser = xml_parser(recover=recover, encoding=xml_encoding(data))
     try:
         root = lxml.etree.fromstring(data, parser)
     except (lxml.etree.XMLSyntaxError, ValueError) as error:
@@ -165,11 +167,20 @@ SAFE_XML: dict[str, Any] = {
 """Options of every lxml XML parser here: nothing is expanded, nothing fetched."""
 
 
-def xml_parser(*, recover: bool = False) -> Any:
+def xml_parser(*, recover: bool = False, encoding: str | None = None) -> Any:
     """A parser that expands nothing and fetches nothing."""
     import lxml.etree
 
-    return lxml.etree.XMLParser(**SAFE_XML, recover=recover)
+    return lxml.etree.XMLParser(**SAFE_XML, recover=recover, encoding=encoding)
+
+
+def xml_encoding(data: bytes) -> str | None:
+    """The encoding to read XML in whatever it declares; None: the one that it declares.
+
+    libxml2 refuses a file that declares UTF-16 and is not in it; programs that write a .NET string to a file make such.
+    """
+    declared = XML_ENCODING.search(data[:_DECLARATION_BYTES])
+    return "utf-8" if declared and is_wide(declared.group(1).decode("ascii")) else None
 
 
 def check_no_entities(data: bytes) -> None:

@@ -9,7 +9,7 @@ from email.message import Message
 from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
 from edgerag.errors import DocumentError
-from edgerag.ingest.encodings import decode_text
+from edgerag.ingest.encodings import decode_text, has_wide_bytes, is_wide
 from edgerag.ingest.formats import file_ending
 from edgerag.ingest.parsers.builder import Source, TextBuilder, clean_text, one_line
 from edgerag.ingest.parsers.html import write_html
@@ -92,7 +92,8 @@ def _body_text(part: Message) -> str:
         return ""
     charset = part.get_content_charset() or ""
     try:
-        if charset and charset not in ("us-ascii", "ascii"):
+        # The header stands apart from the text, which may be UTF-16; if it is not, decoding it so may still succeed.
+        if charset and charset not in ("us-ascii", "ascii") and (not is_wide(charset) or has_wide_bytes(payload)):
             return clean_text(payload.decode(charset))
     except (LookupError, UnicodeError, ValueError):
         pass  # a wrong or unknown charset: the bytes decide

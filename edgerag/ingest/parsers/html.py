@@ -7,13 +7,12 @@ from typing import Any
 
 from edgerag.coded_text import coded
 from edgerag.datatypes import ParsedDocument
-from edgerag.ingest.encodings import decode_text, decode_warnings, is_binary
+from edgerag.ingest.encodings import XML_ENCODING, decode_text, decode_warnings, is_binary, is_wide
 from edgerag.ingest.parsers.builder import Source, TextBuilder, clean_text
 from edgerag.ingest.parsers.html_blocks import HtmlBlocks
 from edgerag.ingest.parsers.refusals import binary, no_text
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
-_XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})[\"']", re.IGNORECASE)
 _HEAD_BYTES = 4096
 # What the names mean to browsers: https://encoding.spec.whatwg.org/#names-and-labels
 _BROWSER_NAMES = {
@@ -45,11 +44,12 @@ def first_heading(builder: TextBuilder) -> str:
 def decode_markup(data: bytes) -> tuple[str, tuple[str, ...]]:
     """Decode HTML or XML: byte order mark, then what the file declares if that fits, then guessing."""
     head = data[:_HEAD_BYTES]
-    declared = _XML_ENCODING.search(head) or _META_CHARSET.search(head)
+    declared = XML_ENCODING.search(head) or _META_CHARSET.search(head)
     if declared and not data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         name = declared.group(1).decode("ascii").lower()
         try:
-            return clean_text(data.decode(_BROWSER_NAMES.get(name, name))), ()
+            if not is_wide(name):
+                return clean_text(data.decode(_BROWSER_NAMES.get(name, name))), ()
         except (LookupError, UnicodeError, ValueError):
             pass  # unknown or wrong declaration: the bytes decide
     text, encoding = decode_text(data)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgerag.datatypes import ParsedDocument
-from edgerag.ingest.parsers.archive import SAFE_XML, Archive, check_no_entities
+from edgerag.ingest.parsers.archive import SAFE_XML, Archive, check_no_entities, xml_encoding
 from edgerag.ingest.parsers.builder import Source, TextBuilder, one_line
 from edgerag.ingest.parsers.refusals import damaged, no_text
 from edgerag.ingest.parsers.xlsx_numbers import NumberFormats
@@ -95,7 +95,7 @@ def _elements(data: bytes, tag: str) -> Iterator[Any]:
 
     check_no_entities(data)
     try:
-        for _, element in lxml.etree.iterparse(io.BytesIO(data), tag=tag, **SAFE_XML):
+        for _, element in lxml.etree.iterparse(io.BytesIO(data), tag=tag, encoding=xml_encoding(data), **SAFE_XML):
             yield element
             element.clear()
             while element.getprevious() is not None:
