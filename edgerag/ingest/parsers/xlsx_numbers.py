@@ -6,15 +6,18 @@ import datetime
 import re
 from typing import Any
 
+from edgerag.ingest.parsers.xlsx_durations import DAY_S, DurationFormat, duration_format
+
 S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 # Built-in formats: ECMA-376 part 1, 18.8.30 (27-36 and 50-58 are dates in East Asian versions).
-_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+_DATES = frozenset((*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)))
+_BUILT_IN_DURATIONS = {46: "[h]:mm:ss"}
 _PER_CENT = frozenset((9, 10))
 _LITERALS = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _EPOCH_1900 = datetime.datetime(1899, 12, 30)
 _EPOCH_1904 = datetime.datetime(1904, 1, 1)
 _LAST_DAY = 2_958_465.99999
-"""9999-12-31, the last date a workbook can show."""
+"""9999-12-31, the last date a workbook can show, counted from 1900."""
 
 
 class NumberFormats:
@@ -22,7 +25,8 @@ class NumberFormats:
 
     def __init__(self, styles: Any, *, starts_1904: bool) -> None:
         self._epoch = _EPOCH_1904 if starts_1904 else _EPOCH_1900
-        self._kinds: list[str] = []
+        self._last_day = _LAST_DAY - (self._epoch - _EPOCH_1900).days
+        self._kinds: list[str | DurationFormat] = []
         if styles is None:
             return
         codes = {
@@ -39,7 +43,9 @@ class NumberFormats:
         except ValueError:
             return raw
         kind = self._kinds[style] if style < len(self._kinds) else ""
-        if kind == "date" and 0 <= value <= _LAST_DAY:
+        if isinstance(kind, DurationFormat) and abs(value) <= _LAST_DAY:
+            return kind.show(value)
+        if kind == "date" and 0 <= value <= self._last_day:
             return self._date(value)
         if kind == "percent":
             return f"{value * 100:.10g}%"
@@ -47,14 +53,18 @@ class NumberFormats:
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
 
     def _date(self, value: float) -> str:
-        seconds = round(value * 86_400)
+        seconds = round(value * DAY_S)
         moment = self._epoch + datetime.timedelta(seconds=seconds)
         if value < 1:
             return moment.time().isoformat()
-        return moment.date().isoformat() if seconds % 86_400 == 0 else moment.isoformat(" ")
+        return moment.date().isoformat() if seconds % DAY_S == 0 else moment.isoformat(" ")
 
 
-def _kind(format_id: str, codes: dict[str, str]) -> str:
+def _kind(format_id: str, codes: dict[str, str]) -> str | DurationFormat:
+    built_in = _BUILT_IN_DURATIONS.get(int(format_id), "") if format_id.isdecimal() else ""
+    duration = duration_format(codes.get(format_id, built_in))
+    if duration is not None:
+        return duration
     code = _LITERALS.sub("", codes.get(format_id, "").split(";")[0]).lower()
     number = int(format_id) if format_id.isdigit() else 0
     if format_id not in codes:
