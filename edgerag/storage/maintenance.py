@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from edgerag.errors import LibraryError
+from edgerag.errors import LibraryError, os_reason
 from edgerag.storage.library import INDEX_FOLDER, Library
 from edgerag.storage.migrations import check_version
 from edgerag.storage.sqlite import connect, translated
@@ -55,42 +56,54 @@ def backup(library: Library, target: Path, *, progress: Callable[[int, int], Non
     Raises:
         LibraryError: The target exists, cannot be written, or the copy does not check out; nothing is left behind.
     """
-    if target.exists():
-        raise LibraryError(f"{target} exists already.", hint="Choose another name; nothing is overwritten.")
-    if not target.parent.is_dir():
-        raise LibraryError(f"The folder {target.parent} does not exist.", hint="Make it first.")
-    partial = target.with_name(target.name + ".part")
-    partial.unlink(missing_ok=True)
     try:
-        copy = connect(partial)
-        try:
-            with library.reading() as connection, translated(target):
-                connection.backup(
-                    copy,
-                    pages=BACKUP_PAGES,
-                    progress=(lambda _status, left, total: progress(total - left, total)) if progress else None,
-                )
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, also on a read-only medium
-                faults = [row[0] for row in copy.execute("PRAGMA quick_check(1)")]
-            if faults != ["ok"]:
-                raise LibraryError(f"The copy is damaged: {faults[0]}.", hint="`edgerag verify` checks the library.")
-            check_version(copy, partial)
-        finally:
-            copy.close()
-        with partial.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        # link + unlink instead of rename: never replaces a file that came into being meanwhile.
-        try:
-            os.link(partial, target)
-            partial.unlink()
-        except (OSError, NotImplementedError):
-            partial.rename(target)
-    except BaseException:
-        for leftover in (partial, Path(f"{partial}-wal"), Path(f"{partial}-shm"), Path(f"{partial}-journal")):
-            with contextlib.suppress(OSError):
-                leftover.unlink(missing_ok=True)
-        raise
-    return target.stat().st_size
+        if os.path.lexists(target):
+            raise _exists(target)
+        if not target.parent.is_dir():
+            raise LibraryError(f"The folder {target.parent} does not exist.", hint="Make it first.")
+        # A folder of its own beside the target: no name in there can be somebody's file, SQLite's journals of the copy
+        # are removed with it, and the copy gets the permissions of any new file.
+        with tempfile.TemporaryDirectory(
+            prefix=".edgerag-backup-", dir=target.parent, ignore_cleanup_errors=True
+        ) as folder:
+            draft = Path(folder) / "library.db"
+            _copy(library, draft, target, progress)
+            # link instead of rename: never replaces a file that came into being meanwhile.
+            try:
+                os.link(draft, target)
+            except FileExistsError as error:
+                raise _exists(target) from error
+            except (OSError, NotImplementedError):
+                draft.rename(target)
+        return target.stat().st_size
+    except OSError as error:
+        raise LibraryError(
+            f"{target} cannot be written: {os_reason(error)}.", hint="Choose another place, or check its permissions."
+        ) from error
+
+
+def _copy(library: Library, draft: Path, target: Path, progress: Callable[[int, int], None] | None) -> None:
+    copy = connect(draft)
+    try:
+        with library.reading() as connection, translated(target):
+            connection.backup(
+                copy,
+                pages=BACKUP_PAGES,
+                progress=(lambda _status, left, total: progress(total - left, total)) if progress else None,
+            )
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, also on a read-only medium
+            faults = [row[0] for row in copy.execute("PRAGMA quick_check(1)")]
+        if faults != ["ok"]:
+            raise LibraryError(f"The copy is damaged: {faults[0]}.", hint="`edgerag verify` checks the library.")
+        check_version(copy, target)
+    finally:
+        copy.close()
+    with draft.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _exists(target: Path) -> LibraryError:
+    return LibraryError(f"{target} exists already.", hint="Choose another name; nothing is overwritten.")
 
 
 def _delete_unrecorded_snapshots(library: Library) -> None:

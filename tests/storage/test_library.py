@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import sys
 import threading
@@ -251,6 +253,42 @@ def test_backup_is_a_whole_library_and_overwrites_nothing(library: Library, tmp_
     with pytest.raises(LibraryError, match="exists already"):
         backup(library, target)
     assert sorted(path.name for path in target.parent.iterdir() if "lock" not in path.name)[0] == "library.db"
+
+
+def test_backup_touches_nothing_beside_its_target(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "copy.db.part").write_text("mine")
+    (tmp_path / "other.db.part").mkdir()
+
+    backup(library, tmp_path / "copy.db")
+    backup(library, tmp_path / "other.db")
+
+    assert (tmp_path / "copy.db.part").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "copy.db",
+        "copy.db.part",
+        "lib",
+        "other.db",
+        "other.db.part",
+    ]
+
+
+def test_backup_that_fails_leaves_nothing_behind(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LibraryError, match=r"copy\.db cannot be written: No space left on device"):
+        backup(library, tmp_path / "copy.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["lib"]
+
+
+def test_backup_does_not_replace_what_came_into_being_meanwhile(library: Library, tmp_path: Path) -> None:
+    target = tmp_path / "copy.db"
+    with pytest.raises(LibraryError, match="exists already"):
+        backup(library, target, progress=lambda *_: target.write_text("mine") and None)
+    assert target.read_text() == "mine"
 
 
 def test_compact_drops_embeddings_without_chunks(library: Library) -> None:
