@@ -5,7 +5,6 @@ Exit codes: 0 found, 1 nothing found or abstained, 2 misuse or error, 4 degraded
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from edgerag import __version__
 
 WORKER_FLAG = "--parse-worker"
+EXIT_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,16 +24,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         parse_worker()
         return
+    from edgerag.cli.streams import end_output, prepare_streams
+
+    prepare_streams()
+    status, text = 0, ""
     if arguments == ["--version"]:
         # Scripts ask for it, and nothing has to be imported: 21 ms of CPU instead of 74, in a bundle 28 instead of 84.
-        print(f"edgerag, version {__version__}")
-        status = 0
+        text = f"edgerag, version {__version__}\n"
     else:
         status = _refusal(arguments) or _run(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # `edgerag get ... | head`: the reader has enough.
-        with contextlib.suppress(BrokenPipeError):
-            stream.flush()
+    problem = end_output(text)
+    if problem is not None and status != EXIT_ERROR:  # an error was told already, most likely this one
+        from edgerag.cli.failures import show_unwritten, wants_json
+
+        show_unwritten(problem, as_json=wants_json(arguments))
+        status = EXIT_ERROR
     # Everything is closed and written. Taking numpy, onnxruntime and tokenizers down object by object would cost 60 ms
     # of the 450 ms that a search takes as a process.
     os._exit(status)
@@ -47,9 +52,9 @@ def _refusal(arguments: Sequence[str]) -> int:
     try:
         require_processor()
     except EdgeragError as error:
-        from edgerag.cli.root import EXIT_ERROR, show_error
+        from edgerag.cli.failures import show_error, wants_json
 
-        show_error(error, as_json="--json" in arguments)
+        show_error(error, as_json=wants_json(arguments))
         return EXIT_ERROR
     return 0
 

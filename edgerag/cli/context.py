@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from dataclasses import dataclass
@@ -39,7 +40,10 @@ class CliContext:
 
     def print_json(self, value: dict[str, Any]) -> None:
         """One JSON object, on one line, with `schema_version`."""
-        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, ensure_ascii=False))
+        # JSON is UTF-8. Where stdout has another encoding, ASCII is in both; an escape of the stream would be no JSON.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        ensure_ascii = codecs.lookup(encoding).name != "utf-8"
+        click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **value}, ensure_ascii=ensure_ascii))
 
     def note(self, text: str) -> None:
         """A line for the person, on stderr; silent under `-q`."""

@@ -1,4 +1,4 @@
-"""The root command: global options, the table of commands, and what an error looks like."""
+"""The root command: global options, the table of commands, and the exit code of each outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import click
 
 from edgerag import __version__
 from edgerag.cli.context import CliContext
+from edgerag.cli.failures import show_error, show_unforeseen, wants_json
 from edgerag.cli.global_options import global_options, set_up_logging, wants_color, with_global_options
+from edgerag.cli.streams import ReaderGoneError
 from edgerag.errors import EdgeragError
 
 if TYPE_CHECKING:
@@ -121,9 +123,10 @@ def _application(ctx: click.Context, context: CliContext) -> click.Command | Non
 
 def run(arguments: Sequence[str]) -> int:
     """Run the root command; returns the exit code."""
-    as_json = "--json" in arguments
+    context = CliContext()
+    as_json = wants_json(arguments)
     try:
-        result = root.main(list(arguments), prog_name="edgerag", standalone_mode=False)
+        result = root.main(list(arguments), prog_name="edgerag", standalone_mode=False, obj=context)
         return result if isinstance(result, int) else EXIT_FOUND
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -136,16 +139,8 @@ def run(arguments: Sequence[str]) -> int:
     except EdgeragError as error:
         show_error(error, as_json=as_json)
         return EXIT_ERROR
-    except BrokenPipeError:
+    except ReaderGoneError:  # `edgerag get ... | head`: the reader has enough
         return EXIT_FOUND
-
-
-def show_error(error: EdgeragError, *, as_json: bool) -> None:
-    """What happened, and what to do next; under `--json` also as an object, so that scripts need not parse stderr."""
-    from edgerag.cli.safe_text import safe_text
-
-    if as_json:
-        CliContext().print_json({"error": {"kind": type(error).__name__, "message": str(error), "hint": error.hint}})
-    click.echo(safe_text(f"edgerag: {error}"), err=True)
-    if error.hint:
-        click.echo(safe_text(f"  {error.hint}"), err=True)
+    except Exception as error:  # noqa: BLE001 - a traceback would end the program with 1, which means "nothing found"
+        show_unforeseen(error, as_json=as_json, verbose=context.verbose > 0)
+        return EXIT_ERROR

@@ -1,0 +1,156 @@
+"""What was not foreseen, and output that cannot be written: told in words, with an exit code that scripts can trust."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgerag.cli import documents
+from edgerag.inference.embedder import OnnxEmbedder
+from tests.cli.test_commands import HUT, Program
+
+pytestmark = pytest.mark.models
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="what a POSIX shell does with `>&-` and /dev/full")
+
+RAIN = "观测员每天8时和20时读取雨量计。"
+
+
+@pytest.fixture
+def edgerag(tmp_path: Path, capsys: pytest.CaptureFixture[str], bundled_embedder: OnnxEmbedder) -> Program:
+    program = Program(tmp_path, capsys)
+    program.write("hut.md", HUT)
+    program.write("rain.md", RAIN)
+    assert program("add", program.documents).code == 0
+    return program
+
+
+def start(
+    program: Program, *arguments: str, redirected: str = "", **variables: str
+) -> subprocess.CompletedProcess[Any]:
+    """Run a process of its own, with its output redirected as a shell would."""
+    command = [sys.executable, "-m", "edgerag", "--library", str(program.library), *arguments]
+    if redirected:
+        command = ["sh", "-c", f'"$@" {redirected}', "sh", *command]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(command, capture_output=True, env=environment | variables, check=False)
+
+
+def fail(error: Exception) -> Any:
+    def failing(*arguments: object, **options: object) -> None:
+        raise error
+
+    return failing
+
+
+def test_an_unforeseen_error_is_exit_2_with_a_message_and_an_object(
+    edgerag: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents.Engine, "open", fail(ValueError("the sky \x1b fell")))
+
+    plain, shaped, talkative = edgerag("status"), edgerag("status", "--json"), edgerag("status", "-v")
+
+    assert (plain.code, shaped.code, talkative.code) == (2, 2, 2)
+    assert plain.out == ""
+    assert plain.err.startswith(
+        "edgerag: ValueError: the sky \ufffd fell\n  This is a mistake in edgerag. Please report"
+    )
+    assert shaped.json["error"]["kind"] == "InternalError"
+    assert shaped.json["error"]["message"] == "ValueError: the sky \x1b fell"
+    assert "report it" in shaped.json["error"]["hint"]
+    assert "Traceback" not in plain.err + shaped.err
+    assert "Traceback" in talkative.err
+    assert "\x1b" not in talkative.err
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (PermissionError(13, "Permission denied", "notes.md"), "OSError", "notes.md: Permission denied."),
+        (MemoryError(), "MemoryError", "There is not enough memory."),
+    ],
+    ids=["system", "memory"],
+)
+def test_what_the_system_refuses_is_told_in_its_words(
+    edgerag: Program, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str, message: str
+) -> None:
+    monkeypatch.setattr(documents.Engine, "open", fail(error))
+    outcome = edgerag("status", "--json")
+    assert outcome.code == 2
+    assert (outcome.json["error"]["kind"], outcome.json["error"]["message"]) == (kind, message)
+    assert "report it" not in outcome.err
+
+
+@on_posix
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("command", ["--version", "status --json", "get hut.md", "--help"])
+def test_a_full_disk_under_the_output_is_told(edgerag: Program, command: str, unbuffered: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    done = start(edgerag, *command.split(), redirected=">/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "edgerag: The output could not be written: No space left on device.\n"
+
+
+@on_posix
+def test_notes_that_cannot_be_written_cost_no_result(edgerag: Program) -> None:
+    for redirected in ("2>&-", "2>/dev/full"):
+        done = start(edgerag, "search", "spare key", "--json", "-vv", redirected=redirected)
+        assert (done.returncode, len(done.stdout.splitlines())) == (0, 1), redirected
+
+
+@on_posix
+@pytest.mark.parametrize("command", ["--version", "status", "ask --extractive spare key"])
+def test_closed_streams_change_nothing_but_that_nothing_is_shown(edgerag: Program, command: str) -> None:
+    arguments = command.split(maxsplit=2)
+    done = start(edgerag, *arguments, redirected="<&- >&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert start(edgerag, *arguments, redirected="<&- >&- 2>&-").returncode == 0
+
+
+@on_posix
+@pytest.mark.parametrize("command", ["status", "get hut.md", "ask --json --extractive key", "--help"])
+def test_a_reader_that_has_enough_is_no_error(edgerag: Program, command: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgerag", "--library", str(edgerag.library), *command.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+
+
+@on_posix
+def test_an_error_stays_one_when_nobody_reads_its_object(edgerag: Program) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgerag", "--library", str(edgerag.library), "get", "nothing", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.decode().startswith("edgerag: The library has no document nothing.")
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-8"])
+def test_json_is_json_in_every_encoding(edgerag: Program, encoding: str) -> None:
+    done = start(edgerag, "ask", "--json", "--extractive", "几点读取雨量计?", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["question"] == "几点读取雨量计?"
+    assert ("几点" in done.stdout.decode("utf-8", "replace")) == (encoding == "utf-8")
+
+
+def test_what_an_encoding_lacks_is_escaped(edgerag: Program) -> None:
+    done = start(edgerag, "ask", "--extractive", "几点读取雨量计?", PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0, done.stderr
+    assert b"\\u8bfb\\u53d6" in done.stdout
