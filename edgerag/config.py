@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -122,7 +123,7 @@ def load_settings(config_file: Path | None = None, environment: Mapping[str, str
     if file.is_file():
         try:
             raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # no UTF-8, no TOML, a number of thousands of digits
             raise SettingsError(
                 coded("settings.unreadable", "{file} cannot be read: {problem}", file=file, problem=error),
                 hint=coded("hint.mend_defaults", "Mend the file or delete it; defaults then apply."),
@@ -173,7 +174,10 @@ def _checked(name: str, value: Any, *, origin: str) -> Any:
         )
     expected = type(setting.default)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:  # a whole number of 310 digits
+            value = math.inf
     if expected is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = tuple(value)
     if type(value) is not expected:
@@ -195,7 +199,8 @@ def _checked(name: str, value: Any, *, origin: str) -> Any:
             hint=coded("hint.must_be_kind", "It must be {kind}: {about}", kind=kind, about=setting.metadata["about"]),
         )
     low, high = setting.metadata["low"], setting.metadata["high"]
-    if (low is not None and value < low) or (high is not None and value > high):
+    is_nan = isinstance(value, float) and math.isnan(value)  # TOML has it, and it is neither less nor more than a limit
+    if is_nan or (low is not None and value < low) or (high is not None and value > high):
         hint = (
             coded("hint.at_least", "It must be at least {low}.", low=low)
             if high is None

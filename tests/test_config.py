@@ -46,3 +46,19 @@ def test_a_switch_is_no_number(tmp_path: Path) -> None:
 def test_sampling_is_that_of_the_settings(tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "none.toml", {"EDGERAG_TEMPERATURE": "0.5", "EDGERAG_STOP": "a|b"})
     assert settings.sampling() == Sampling(max_tokens=160, temperature=0.5, stop=("a", "b"))
+
+
+@pytest.mark.parametrize("number", ["nan", "-nan", "inf", "-inf", "1e999", "9" * 400], ids=lambda text: text[:5])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, number: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"temperature = {number}\n".replace("1e999", "1.0e999"))
+    for where, environment in ((file, {}), (tmp_path / "none.toml", {"EDGERAG_TEMPERATURE": number})):
+        with pytest.raises(SettingsError, match="`temperature`") as caught:
+            load_settings(where, environment)
+        assert caught.value.hint == "It must be from 0 to 2."
+
+
+def test_a_number_too_long_to_read_is_an_unreadable_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f"candidates = {'9' * 5000}\n")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(tmp_path / "config.toml", {})

@@ -23,6 +23,7 @@ from edgerag.answers import (
 from edgerag.cli.context import CliContext
 from edgerag.cli.conversations import complete_conversations
 from edgerag.cli.interrupt import stop_on_interrupt
+from edgerag.cli.numbers import FiniteRange, RowId
 from edgerag.cli.render import print_citations, print_passages
 from edgerag.cli.require import exit_code, parse_stages
 from edgerag.cli.safe_text import safe_line
@@ -41,14 +42,14 @@ NEAREST_SHOWN = 3
 @click.option("--model", metavar="NAME", help="Installed generator to use; `edgerag models list` names them.")
 @within_option
 @click.option("--max-tokens", type=click.IntRange(1, 100_000), help="Longest generated answer, in tokens.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the same answer.")
-@click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling; only with a temperature above 0.")
+@click.option("--temperature", type=FiniteRange(0, 2), help="0: always the same answer.")
+@click.option("--top-p", type=FiniteRange(0, 1), help="Nucleus sampling; only with a temperature above 0.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of the sampling; only with a temperature above 0.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Further text at which generation ends; may be repeated.")
 @click.option("-c", "--continue", "continued", is_flag=True, help="Continue the last conversation: a follow-up.")
 @click.option(
     "--conversation",
-    type=int,
+    type=RowId(),
     metavar="ID",
     shell_complete=complete_conversations,
     help="Continue this conversation; `edgerag conversations list` shows them.",

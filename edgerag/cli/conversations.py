@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from edgerag import paths
 from edgerag.cli.context import CliContext
+from edgerag.cli.numbers import RowId
 from edgerag.cli.render import print_citations
 from edgerag.cli.safe_text import safe_line
 from edgerag.cli.shapes import conversation_json, turn_json
@@ -60,7 +61,7 @@ def _open(context: CliContext) -> Engine:
 
 
 @conversations.command("list")
-@click.option("-k", "--top-k", type=click.IntRange(1), help="Only so many, the one continued last first.")
+@click.option("-k", "--top-k", type=click.IntRange(1, 1_000_000), help="Only so many, the one continued last first.")
 @click.pass_obj
 def list_conversations(context: CliContext, top_k: int | None) -> int:
     """List the conversations, the one that was continued last first."""
@@ -77,7 +78,7 @@ def list_conversations(context: CliContext, top_k: int | None) -> int:
 
 
 @conversations.command()
-@click.argument("conversation", type=int, required=False, shell_complete=complete_conversations)
+@click.argument("conversation", type=RowId(), required=False, shell_complete=complete_conversations)
 @click.pass_obj
 def show(context: CliContext, conversation: int | None) -> None:
     """Print CONVERSATION, or the last one: questions, answers, and the quotes they rest on."""
@@ -129,7 +130,7 @@ def search(context: CliContext, query: str, top_k: int) -> int:
 
 
 @conversations.command()
-@click.argument("conversation", type=int, shell_complete=complete_conversations)
+@click.argument("conversation", type=RowId(), shell_complete=complete_conversations)
 @click.argument("title")
 @click.pass_obj
 def rename(context: CliContext, conversation: int, title: str) -> None:
@@ -146,7 +147,7 @@ def rename(context: CliContext, conversation: int, title: str) -> None:
 
 
 @conversations.command()
-@click.argument("conversation", type=int, required=False, shell_complete=complete_conversations)
+@click.argument("conversation", type=RowId(), required=False, shell_complete=complete_conversations)
 @click.option("-o", "--output", "file", type=click.Path(path_type=Path), help="Write to this file, which must be new.")
 @click.pass_obj
 def export(context: CliContext, conversation: int | None, file: Path | None) -> None:
@@ -165,7 +166,7 @@ def export(context: CliContext, conversation: int | None, file: Path | None) -> 
 
 
 @conversations.command()
-@click.argument("ids", nargs=-1, type=int, metavar="CONVERSATION...", shell_complete=complete_conversations)
+@click.argument("ids", nargs=-1, type=RowId(), metavar="CONVERSATION...", shell_complete=complete_conversations)
 @click.option("--all", "everything", is_flag=True, help="Delete every conversation of the library.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before --all.")
 @click.pass_obj

@@ -225,8 +225,10 @@ class Library:
         # A command line may hand over bytes that are no UTF-8, as lone surrogates, which SQLite refuses.
         name = name.encode("utf-8", "backslashreplace").decode("utf-8")
         columns = f"SELECT {DOCUMENT_COLUMNS} FROM documents"
-        if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
-            return Document(*rows[0])
+        # SQLite cannot be asked for a number of 20 digits, Python for one of 5000: there is none.
+        with contextlib.suppress(OverflowError, ValueError):
+            if name.isdecimal() and (rows := self.rows(f"{columns} WHERE id = ?", (int(name),))):
+                return Document(*rows[0])
         absolute = str(expanded(name).absolute())
         if rows := self.rows(f"{columns} WHERE path IN (?, ?)", (name, absolute)):
             return Document(*rows[0])

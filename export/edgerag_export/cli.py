@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import edgerag  # noqa: F401  first: it switches onnxruntime's telemetry off before that can be imported
+from edgerag.cli.numbers import FiniteRange
 from edgerag_export.cli_options import FILE, FOLDER, NEW, global_options, input_options, planned, show, with_messages
 from edgerag_export.cli_progress import StepProgress
 
@@ -61,7 +62,7 @@ def build(ctx: click.Context, recipe: Path, output: Path | None, variant: str, d
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Only these; may be repeated.")
 @click.option(
     "--budget-s",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=120.0,
     show_default=True,
     help="Time for measuring speed, all variants together, in s; 0: none.",

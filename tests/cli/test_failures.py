@@ -154,3 +154,50 @@ def test_what_an_encoding_lacks_is_escaped(edgerag: Program) -> None:
     done = start(edgerag, "ask", "--extractive", "几点读取雨量计?", PYTHONIOENCODING="cp1252")
     assert done.returncode == 0, done.stderr
     assert b"\\u8bfb\\u53d6" in done.stdout
+
+
+@on_posix
+def test_half_a_character_is_escaped(edgerag: Program) -> None:
+    command = [sys.executable, "-m", "edgerag", "--library", str(edgerag.library), "get", "--json", b"n\xff.md"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "n\udcff.md" in json.loads(done.stdout)["error"]["message"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize("option", ["--temperature", "--top-p"])
+def test_numbers_without_a_value_are_misuse(edgerag: Program, option: str, text: str) -> None:
+    outcome = edgerag("ask", f"{option}={text}", "key", "--extractive")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"Invalid value for '{option}'" in outcome.err
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "9" * 20, "9" * 5000], ids=["first", "20 digits", "5000"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ask --extractive key --conversation",
+        "conversations show",
+        "conversations export",
+        "conversations delete",
+        "conversations list -k",
+        "get",
+    ],
+)
+def test_ids_that_no_row_can_have_are_refused_in_words(edgerag: Program, command: str, number: str) -> None:
+    outcome = edgerag(*command.split(), number)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "mistake in edgerag" not in outcome.err
+    assert number[:20] in outcome.err
+
+
+def test_the_largest_id_is_still_asked_for(edgerag: Program) -> None:
+    assert (
+        "The library has no conversation 9223372036854775807." in edgerag("conversations", "show", str(2**63 - 1)).err
+    )
+    assert "The library has no document 9223372036854775807." in edgerag("get", str(2**63 - 1)).err
+
+
+def test_why_not_knows_no_document_with_an_id_that_is_too_large(edgerag: Program) -> None:
+    outcome = edgerag("why-not", "key", "9" * 20, "--json")
+    assert (outcome.code, outcome.json["fell_out_at"]) == (1, "library")

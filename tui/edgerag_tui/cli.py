@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgerag.cli.context import CliContext
+from edgerag.cli.numbers import FiniteRange
 from edgerag.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ what cancelling an answer may take; a terminal sends a sequence in one piece, al
 @click.option(
     "--self-test", is_flag=True, help="Open every screen without a terminal, ask a question, and say how it went."
 )
-@click.option("--timeout", type=click.FloatRange(1), default=120.0, hidden=True, help="Seconds for the self-test.")
+@click.option("--timeout", type=FiniteRange(1), default=120.0, hidden=True, help="Seconds for the self-test.")
 @click.option("--frames", type=click.Path(path_type=Path, dir_okay=False), hidden=True, help="Record frame times here.")
 @click.pass_obj
 def tui(
