@@ -22,9 +22,9 @@ from edgerag.cli.root import root
 from edgerag.config import setting_fields
 
 EXIT_STATUS = {
-    "0": "Something was found, or done.",
+    "0": "Something was found, or done; or the reader of a pipe had enough.",
     "1": "Nothing was found, or the documents hold no answer.",
-    "2": "Misuse, or an error; stderr says which, and what to do.",
+    "2": "Misuse, or an error; stderr says which, and what to do, and under \\fB\\-\\-json\\fR an object on stdout.",
     "4": "A stage named by \\fB\\-\\-require\\fR was skipped or fell back.",
     "130": "Interrupted.",
 }

@@ -28,6 +28,28 @@ def show_error(error: EdgeragError, *, as_json: bool) -> None:
     _show(type(error).__name__, str(error), error.hint, as_json=as_json)
 
 
+def show_misuse(error: click.ClickException, *, as_json: bool) -> None:
+    """A command line that means nothing, in click's form on stderr."""
+    if as_json:
+        message, hint, kind = error.format_message(), "", type(error).__name__
+        if isinstance(error, click.UsageError):
+            kind = click.UsageError.__name__  # its kinds are click's own business, and change with its version
+            hint = f"`{error.ctx.command_path} --help` tells how it is used." if error.ctx is not None else ""
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            message = "A command is missing."  # instead of the whole help page
+        if isinstance(error.__cause__, EdgeragError):  # the export side shows its errors as click does
+            kind, message, hint = type(error.__cause__).__name__, str(error.__cause__), error.__cause__.hint
+        _print_object(kind, message, hint)
+    error.show()
+
+
+def show_interrupted(*, as_json: bool) -> None:
+    """Ended by Ctrl-C before there was a result. A command that ends by itself after it prints what it has."""
+    if as_json:
+        _print_object("Interrupted", "Interrupted.", "")
+    click.echo("Interrupted.", err=True)
+
+
 def show_unwritten(error: OSError, *, as_json: bool) -> None:
     """Standard output could not be written."""
     _show("OutputError", f"The output could not be written: {_reason(error)}.", "", as_json=as_json)
@@ -61,9 +83,13 @@ def _show(kind: str, message: str, hint: str, *, as_json: bool) -> None:
     from edgerag.cli.safe_text import safe_text
 
     if as_json:
-        # Where even this cannot be written, stderr and the exit code still tell.
-        with contextlib.suppress(OSError, ReaderGoneError, OutputError):
-            CliContext().print_json({"error": {"kind": kind, "message": message, "hint": hint}})
+        _print_object(kind, message, hint)
     click.echo(safe_text(f"edgerag: {message}"), err=True)
     if hint:
         click.echo(safe_text(f"  {hint}"), err=True)
+
+
+def _print_object(kind: str, message: str, hint: str) -> None:
+    # Where even this cannot be written, stderr and the exit code still tell.
+    with contextlib.suppress(OSError, ReaderGoneError, OutputError):
+        CliContext().print_json({"error": {"kind": kind, "message": message, "hint": hint}})

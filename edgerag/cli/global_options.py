@@ -31,7 +31,7 @@ def global_options() -> list[click.Option]:
             is_flag=True,
             expose_value=False,
             callback=_note,
-            help="Print one JSON object on stdout (JSON lines for streams).",
+            help="Print one JSON object on stdout (JSON lines for streams), for an error too.",
         ),
         click.Option(
             ["-q", "--quiet"],

@@ -12,7 +12,7 @@ import click
 
 from edgerag import __version__
 from edgerag.cli.context import CliContext
-from edgerag.cli.failures import show_error, show_unforeseen, wants_json
+from edgerag.cli.failures import show_error, show_interrupted, show_misuse, show_unforeseen, wants_json
 from edgerag.cli.global_options import global_options, set_up_logging, wants_color, with_global_options
 from edgerag.cli.streams import ReaderGoneError
 from edgerag.errors import EdgeragError
@@ -131,10 +131,10 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        show_misuse(error, as_json=as_json)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        show_interrupted(as_json=as_json)
         return EXIT_INTERRUPTED
     except EdgeragError as error:
         show_error(error, as_json=as_json)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from edgerag.cli import documents
+from edgerag.errors import SettingsError
 from edgerag.inference.embedder import OnnxEmbedder
 from tests.cli.test_commands import HUT, Program
 
@@ -41,7 +43,7 @@ def start(
     return subprocess.run(command, capture_output=True, env=environment | variables, check=False)
 
 
-def fail(error: Exception) -> Any:
+def fail(error: BaseException) -> Any:
     def failing(*arguments: object, **options: object) -> None:
         raise error
 
@@ -201,3 +203,55 @@ def test_the_largest_id_is_still_asked_for(edgerag: Program) -> None:
 def test_why_not_knows_no_document_with_an_id_that_is_too_large(edgerag: Program) -> None:
     outcome = edgerag("why-not", "key", "9" * 20, "--json")
     assert (outcome.code, outcome.json["fell_out_at"]) == (1, "library")
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "hint"),
+    [
+        (["ask", "--json", ""], "Invalid value for QUESTION: must not be blank.", "`edgerag ask --help`"),
+        (["ask", "--json"], "Missing argument 'QUESTION'.", "`edgerag ask --help`"),
+        (["--json", "ask", "--bogus"], "No such option", "`edgerag ask --help`"),
+        (["status", "--bogus", "--json"], "No such option", "`edgerag status --help`"),
+        (["ask", "q", "--require", "bogus", "--json"], "unknown stage 'bogus'", "`edgerag ask --help`"),
+        (["--json", "get"], "Missing argument 'DOCUMENT'.", "`edgerag get --help`"),
+        (["serach", "--json"], "Did you mean 'search'?", "`edgerag --help`"),
+        (["--json"], "A command is missing.", "`edgerag --help`"),
+        (["conversations", "--json"], "", "`edgerag conversations --help`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_misuse_is_an_object_under_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], message: str, hint: str
+) -> None:
+    outcome = Program(tmp_path, capsys)(*command)
+
+    error = outcome.json["error"]
+    assert (outcome.code, error["kind"], set(error)) == (2, "UsageError", {"kind", "message", "hint"})
+    assert message in error["message"]
+    assert "\n" not in error["message"]
+    assert error["hint"].startswith(hint)
+    assert "Usage: edgerag" in outcome.err
+
+
+def test_an_error_in_clicks_form_is_the_same_object(edgerag: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = click.ClickException("No recipe.\nWrite one.")
+    error.__cause__ = SettingsError("No recipe.", hint="Write one.")
+    monkeypatch.setattr(documents.Engine, "open", fail(error))
+    outcome = edgerag("status", "--json")
+    assert (outcome.code, outcome.err) == (2, "Error: No recipe.\nWrite one.\n")
+    assert outcome.json["error"] == {"kind": "SettingsError", "message": "No recipe.", "hint": "Write one."}
+
+
+def test_a_search_for_the_words_json_gets_no_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = Program(tmp_path, capsys)("search", "--", "--json")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "There is no library" in outcome.err
+
+
+def test_an_interruption_before_there_is_a_result_is_an_object_under_json(
+    edgerag: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents.Engine, "open", fail(KeyboardInterrupt()))
+    plain, shaped = edgerag("status"), edgerag("status", "--json")
+    assert (plain.code, plain.out, shaped.code) == (130, "", 130)
+    assert shaped.json["error"] == {"kind": "Interrupted", "message": "Interrupted.", "hint": ""}
