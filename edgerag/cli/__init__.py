@@ -5,6 +5,7 @@ Exit codes: 0 found, 1 nothing found or abstained, 2 misuse or error, 4 degraded
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -24,16 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         parse_worker()
         return
+    version = f"edgerag, version {__version__}\n" if arguments == ["--version"] else ""
+    if version:
+        # Scripts ask for it, and nothing has to be imported: 21 ms of CPU instead of 74, in a bundle 28 instead of 84.
+        with contextlib.suppress(OSError):  # told below
+            print(version, end="", flush=True)
+            os._exit(0)
     from edgerag.cli.streams import end_output, prepare_streams
 
     prepare_streams()
-    status, text = 0, ""
-    if arguments == ["--version"]:
-        # Scripts ask for it, and nothing has to be imported: 21 ms of CPU instead of 74, in a bundle 28 instead of 84.
-        text = f"edgerag, version {__version__}\n"
-    else:
-        status = _refusal(arguments) or _run(arguments)
-    problem = end_output(text)
+    status = 0 if version else _refusal(arguments) or _run(arguments)
+    problem = end_output(version)
     if problem is not None and status != EXIT_ERROR:  # an error was told already, most likely this one
         from edgerag.cli.failures import show_unwritten, wants_json
 

@@ -1,6 +1,6 @@
 """Standard output and standard error, made so that writing to them fails in two ways only, and never for a character.
 
-Only what Python has loaded for itself is imported here: `edgerag --version` comes this way too.
+Only what Python has loaded for itself is imported here: every command pays for it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _tolerant(stream: Any, kind: type[io.FileIO]) -> Any:
     raw = getattr(buffer, "raw", buffer)
     if not isinstance(stream, io.TextIOWrapper) or type(raw) is not io.FileIO:  # the console of Windows, a test's
         return stream
-    stream.flush()
+    with contextlib.suppress(OSError):  # the new one will say so
+        stream.flush()
     new = kind(stream.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
         new if raw is buffer else io.BufferedWriter(new),
