@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import cast
 
 import click
 
@@ -117,12 +119,15 @@ def ask(
             save=settings.save_conversations and not no_save,
             within=within,
         )
-        if context.as_json:
-            answer = _stream_json(events) if stream else _only_answer(events)
-            if not stream:
-                context.print_json(answer_json(answer))
-        else:
-            answer = _Printer(context, question).run(events)
+        # An answer that cannot be shown to its end (`| head -1`) is left before the engine closes: a generator in the
+        # middle of one would refuse to, and that error would hide the first.
+        with contextlib.closing(cast("Generator[AskEvent]", events)):
+            if context.as_json:
+                answer = _stream_json(events) if stream else _only_answer(events)
+                if not stream:
+                    context.print_json(answer_json(answer))
+            else:
+                answer = _Printer(context, question).run(events)
     if flag.is_set():
         return 130
     return exit_code(context, answer.degraded, require, 1 if answer.abstained else 0)

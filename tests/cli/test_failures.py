@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from edgerag.answers import PassagesFound
 from edgerag.cli import documents
+from edgerag.cli.context import CliContext
+from edgerag.cli.streams import ReaderGoneError
+from edgerag.engine import Engine
 from edgerag.errors import SettingsError
 from edgerag.inference.embedder import OnnxEmbedder
 from tests.cli.test_commands import HUT, Program
@@ -127,6 +132,30 @@ def test_a_reader_that_has_enough_is_no_error(edgerag: Program, command: str) ->
     process.stdout.close()
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
+
+
+def test_an_answer_is_left_before_its_engine_closes_when_its_reader_has_enough(
+    edgerag: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = []
+    close = Engine.close
+
+    def events(*arguments: object, **options: object) -> Iterator[PassagesFound]:
+        try:
+            yield PassagesFound(())
+        finally:
+            order.append("answer")
+
+    def closing(engine: Engine) -> None:
+        order.append("engine")
+        close(engine)
+
+    monkeypatch.setattr(Engine, "stream_ask", events)
+    monkeypatch.setattr(Engine, "close", closing)
+    monkeypatch.setattr(CliContext, "print_json", fail(ReaderGoneError()))
+
+    assert edgerag("ask", "key", "--json", "--stream").code == 0
+    assert order == ["answer", "engine"]
 
 
 @on_posix
