@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgerag.ask.answer_type import answer_type_fits
@@ -65,6 +67,76 @@ def test_a_sentence_that_asks_the_same_does_not_answer() -> None:
 def test_headings_do_not_answer() -> None:
     chunk = passage("Opening hours\n\nThe museum opens at nine and closes at five.")
     assert ranked_texts("What are the opening hours?", chunk)[0].startswith("The museum opens")
+
+
+HANDBOOK = passage(
+    "# Handbook\n\n## Opening hours\n\nThe office is open from 9 to 17.\n\n## Parking\n\nVisitors park behind the "
+    "building.\n\n## Vacation\n\nEach employee has 25 vacation days.\n\n## Travel\n\nTickets come back in two weeks."
+)
+
+
+def answered(question: str, *passages: object) -> list[str]:
+    ranked = rank_sentences(question, passages, embedder=FakeEmbedder(), reranker=FakeReranker())  # type: ignore[arg-type]
+    return [sentence.text for sentence in best_sentences(ranked)]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How many vacation days does each employee have?", "Each employee has 25 vacation days."),
+        ("When is the office open?", "The office is open from 9 to 17."),
+        ("Where do visitors park?", "Visitors park behind the building."),
+    ],
+)
+def test_a_heading_and_a_sentence_of_another_section_are_not_part_of_an_answer(question: str, answer: str) -> None:
+    assert answered(question, HANDBOOK) == [answer]
+
+
+def test_a_heading_says_what_all_sentences_below_it_are_about_and_none_below_the_next() -> None:
+    chunk = passage(
+        "# Office\n\n## Opening hours\n\nIn summer from 8 to 16. In winter from 9 to 17. In autumn never.\n\n"
+        "## Lunch\n\nIn the canteen from 8 to 16.",
+    )
+    texts = ranked_texts("What are the opening hours of the office in winter?", chunk)
+    assert texts[0] == "In winter from 9 to 17."
+    assert texts.index("In autumn never.") < texts.index("In the canteen from 8 to 16.")
+
+
+@pytest.mark.parametrize(
+    ("text", "heading", "format_name", "headings"),
+    [
+        pytest.param("## 3.2. Scope of it\nIt holds.", None, "markdown", ["## 3.2.", "Scope of it"], id="numbered"),
+        pytest.param("Scope\n=====\n\nIt holds.", None, "markdown", ["Scope"], id="underlined"),
+        pytest.param("Scope\n\nIt holds.", "Rules > Scope", "docx", ["Scope"], id="heading of the chunk"),
+        pytest.param("House  rules\n\nIt holds.", None, "html", ["House  rules"], id="title of the document"),
+        pytest.param("Scope\n\nIt holds.", None, "docx", [], id="a short line"),
+        pytest.param("# At most 3 tries.\ntries = 3", None, "code", [], id="a comment in code"),
+        pytest.param("Run:\n\n```\n# At most 3 tries\ntry\n```", None, "markdown", [], id="a comment in a fence"),
+        pytest.param("# 9:00 Registration\n# 10:00 Talk by Ada Holm", None, "markdown", [], id="an agenda"),
+        pytest.param("The shop closes.\n\nIt holds.", "The shop closes.", "html", [], id="a title that is a sentence"),
+    ],
+)
+def test_what_is_a_heading(text: str, heading: str | None, format_name: str, headings: list[str]) -> None:
+    chunk = passage(text, heading=heading, title="House rules")
+    chunk = replace(chunk, document=replace(chunk.document, format=format_name))
+    ranked = rank_sentences("What?", [chunk], embedder=FakeEmbedder(), reranker=None)
+    found = sorted((sentence for sentence in ranked if sentence.is_heading), key=lambda one: one.start_chars)
+    assert [sentence.text for sentence in found] == headings
+
+
+def test_where_there_are_only_headings_they_answer() -> None:
+    agenda = passage("## 9:00 Registration\n\n## 10:00 Keynote by Ada Holm")
+    assert answered("When is the keynote?", agenda)[0] == "## 10:00 Keynote by Ada Holm"
+
+
+def test_what_holds_less_than_the_best_is_not_lifted_by_the_passage_that_it_shares() -> None:
+    chunk = passage("Nikola Tesla was born on 10 July 1856 in Smiljan. He died on 7 January 1943 in New York.")
+    assert answered("When was Tesla born?", chunk) == ["Nikola Tesla was born on 10 July 1856 in Smiljan."]
+
+
+def test_a_second_sentence_stays_where_the_best_one_leaves_a_part_of_the_question_open() -> None:
+    chunk = passage("Nikola Tesla was born in Smiljan. He died on 7 January 1943 in New York.")
+    assert len(answered("When did Nikola Tesla die?", chunk)) == 2
 
 
 def test_passages_without_words_give_no_sentence() -> None:
