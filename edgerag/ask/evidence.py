@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgerag.ask.abstain import evidence_score
-from edgerag.ask.extract import EvidenceSentence, rank_sentences
+from edgerag.ask.extract import EvidenceSentence, best_sentences, rank_sentences
 from edgerag.ask.prompt import TEMPLATE_MARGIN_TOKENS, build_prompt, choose_evidence
 from edgerag.coded_text import at_stage
 from edgerag.config import Settings
@@ -14,6 +14,9 @@ from edgerag.datatypes import Passage, PromptPart, Sampling
 from edgerag.errors import ModelError
 from edgerag.protocols import Embedder, Generator, Reranker
 from edgerag.scripts import knows_script
+
+BEARING_SHARE = 0.8
+"""Of the best sentence's `own_score`: what a generated answer rests on is to fit the question about as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,18 @@ def weigh_evidence(
         ranked = rank_sentences(question, passages, embedder=embedder, reranker=None)
     score = evidence_score(question, passages, ranked, knows_script=knows_script(embedder.languages, question))
     return WeighedEvidence(ranked, score, degraded)
+
+
+def bears_on_question(supports: Sequence[EvidenceSentence], ranked: Sequence[EvidenceSentence]) -> bool:
+    """Whether sentences that support an answer fit the question as well as those that would be quoted.
+
+    A small model repeats a sentence of its prompt that is faithful to the documents and answers another question.
+    """
+    quoted = best_sentences(ranked)
+    return any(
+        support in quoted or (not support.is_heading and support.own_score >= BEARING_SHARE * quoted[0].own_score)
+        for support in supports
+    )
 
 
 def prepare_prompt(

@@ -25,7 +25,8 @@ from edgerag.answers import (
 from edgerag.ask.answer_stream import SentenceStream, declines
 from edgerag.ask.check import Evidence
 from edgerag.ask.cite import CitationBook
-from edgerag.ask.evidence import prepare_prompt, weigh_evidence
+from edgerag.ask.deadline import Deadline
+from edgerag.ask.evidence import bears_on_question, prepare_prompt, weigh_evidence
 from edgerag.ask.extract import EvidenceSentence, best_sentences
 from edgerag.ask.prompt import stop_strings
 from edgerag.ask.rewrite import rewrite
@@ -48,6 +49,7 @@ NO_GENERATOR = at_stage(
 )
 INTERRUPTED = coded("degraded.interrupted", "interrupted")
 UNSUPPORTED = coded("unsupported.unsupported", "nothing supports it")
+ANSWERS_ELSE = coded("unsupported.answers_else", "what was generated is in the documents but answers something else")
 
 
 def ask(
@@ -142,20 +144,6 @@ def _closing(stream: Iterator[str]) -> Iterator[Iterator[str]]:
             stream.close()
 
 
-class _Deadline:
-    """A stop flag that is also set once the time is up."""
-
-    def __init__(self, stop: StopFlag, timeout_s: float) -> None:
-        self._stop = stop
-        self._end = time.monotonic() + timeout_s
-
-    def is_set(self) -> bool:
-        return self._stop.is_set() or self.is_over()
-
-    def is_over(self) -> bool:
-        return time.monotonic() >= self._end
-
-
 class _Run:
     """One question on its way to an answer."""
 
@@ -180,6 +168,8 @@ class _Run:
         self._passages: tuple[Passage, ...] = ()
         self._ranked: list[EvidenceSentence] = []
         self._sentences: list[AnswerSentence] = []
+        self._relied_on: list[EvidenceSentence] = []
+        """What supports the sentences."""
         self._model: str | None = None
         self._start = time.perf_counter()
         self._timings_ms: dict[str, float] = {}
@@ -219,7 +209,7 @@ class _Run:
         """Answer with a generator's sentences, each checked; fall back to `extract` where none holds."""
         self._model = generator.name
         evidence = Evidence(self._question, self._ranked)
-        deadline = _Deadline(self._stop, timeout_s)
+        deadline = Deadline(self._stop, timeout_s)
         start = time.perf_counter()
         spoken = SentenceStream()
         raw = problem = ""
@@ -261,8 +251,10 @@ class _Run:
             self.degraded.append(at_stage("generate", problem))
         if not any(sentence.is_supported for sentence in self._sentences):
             yield from self._replace(problem or self._why_unsupported())
+        elif not bears_on_question(self._relied_on, self._ranked):
+            yield from self._replace(problem or ANSWERS_ELSE)
 
-    def _deltas(self, generator: Generator, sampling: Sampling, deadline: _Deadline, start: float) -> Iterator[str]:
+    def _deltas(self, generator: Generator, sampling: Sampling, deadline: Deadline, start: float) -> Iterator[str]:
         prompt = prepare_prompt(
             self._question, self._ranked, generator=generator, settings=self._settings, sampling=sampling
         )
@@ -305,6 +297,8 @@ class _Run:
                 reason = reason or coded("unsupported.source", "its source could not be verified")
         if len(cited) < len(supports):
             cited = []
+        else:
+            self._relied_on += supports
         markers = tuple(sorted({citation.marker for citation in cited}))
         sentence = AnswerSentence(text, markers, "" if markers else reason or UNSUPPORTED)
         return SentenceChecked(sentence, tuple(self._book.citations[known:]))

@@ -79,6 +79,29 @@ def test_an_answer_without_any_support_is_replaced_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["The fish market opens at dawn.", "It is closed on Sundays. The fish market opens at dawn."]
+)
+def test_an_answer_to_another_question_is_replaced_though_the_documents_hold_it(text: str) -> None:
+    events = events_of(generator=FakeGenerator(text))
+    checked = [event.sentence for event in events if isinstance(event, SentenceChecked)]
+    assert checked[0].is_supported
+    reason = "what was generated is in the documents but answers something else"
+    assert [event.reason for event in events if isinstance(event, AnswerReplaced)] == [reason]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert answer.sentences[0].text == "Ada Holm led the dredging of the harbour."
+    assert answer.degraded == (f"generate: {reason}; the best sentences of the documents are shown instead",)
+    assert answer.model is None
+    assert not any(citation.quote == "The fish market opens at dawn." for citation in answer.citations)
+
+
+def test_one_sentence_that_bears_on_the_question_keeps_an_answer() -> None:
+    answer = answer_of(generator=FakeGenerator("The fish market opens at dawn. Ada Holm led the dredging."))
+    assert answer.model == "fake-generator"
+    assert len(answer.sentences) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         pytest.param("", "the generator said nothing", id="silence"),
