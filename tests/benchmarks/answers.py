@@ -4,7 +4,8 @@
     python -m tests.benchmarks.answers ../shared/data/xquad/xquad.en.json --generated 200 --model smollm2-135m
 
 The questions are 200 of the file's, evenly spread. For abstention each is asked three times: of all documents, without
-its own paragraph, and without its whole article; then come questions about nothing in the library.
+its own paragraph, and without its whole article; then again with a name in it that no document has, and last come
+questions about nothing in the library.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ OFF_TOPIC = {
     ),
 }
 
+STRANGE_NAMES = (
+    "Halden", "Kowalski", "Brunel", "Okonkwo", "Vermeer", "Tanaka", "Lindqvist", "Reykjavik", "Zanzibar", "Tasmania",
+    "Nokia", "Bogota", "Garibaldi", "Mendoza", "Belgrade",
+)  # fmt: skip
+"""In no paragraph of XQuAD en."""
+_NAME = re.compile(r"(?<=\s)[A-Z][\w'’-]+(?:\s+[A-Z][\w'’-]+)*")
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -121,6 +129,16 @@ def without(result: SearchResult, names: frozenset[str], top_k: int = 10) -> Sea
     return dataclasses.replace(result, passages=ranked)
 
 
+def with_strange_names(questions: list[Question]) -> list[str]:
+    """The questions that have a name, with another one for the longest: nothing answers them any more."""
+    swapped: list[str] = []
+    for question in questions:
+        if names := _NAME.findall(question.text):
+            longest, strange = max(names, key=len), STRANGE_NAMES[len(swapped) % len(STRANGE_NAMES)]
+            swapped.append(question.text.replace(longest, f"Viktor {strange}" if " " in longest else strange))
+    return swapped
+
+
 def run_ask(library: Engine, question: str, result: SearchResult | None = None, *, generator: Any = None) -> Answer:
     """`library.ask`, with the passages given where some have been taken away."""
     found = result or library.search(question)
@@ -166,7 +184,8 @@ def measure_extractive(library: Engine, questions: list[Question]) -> dict[str, 
 
 
 def measure_abstention(library: Engine, questions: list[Question], off_topic: tuple[str, ...]) -> dict[str, Any]:
-    scores: dict[str, list[float]] = {"answerable": [], "paragraph removed": [], "article removed": [], "off topic": []}
+    groups = ("answerable", "paragraph removed", "article removed", "name replaced", "off topic")
+    scores: dict[str, list[float]] = {group: [] for group in groups}
     for question in questions:
         deep = library.search(question.text, top_k=DEEP)
         for group, removed in (
@@ -175,8 +194,9 @@ def measure_abstention(library: Engine, questions: list[Question], off_topic: tu
             ("article removed", question.article),
         ):
             scores[group].append(_score(library, question.text, without(deep, removed)))
-    for text in off_topic:
-        scores["off topic"].append(_score(library, text, library.search(text)))
+    for group, texts in (("name replaced", with_strange_names(questions)), ("off topic", off_topic)):
+        for text in texts:
+            scores[group].append(_score(library, text, library.search(text)))
     thresholds = sorted({library.settings.min_evidence, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9})
     return {
         "threshold": library.settings.min_evidence,
