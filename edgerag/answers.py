@@ -114,6 +114,8 @@ class SentenceChecked:
     sentence: AnswerSentence
     citations: tuple[Citation, ...]
     """Those whose marker appears here for the first time."""
+    is_settled: bool
+    """Whether the answer can no longer be withdrawn: a sentence so far is supported and bears on the question."""
 
 
 @dataclass(frozen=True, slots=True)

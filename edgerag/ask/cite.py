@@ -37,6 +37,10 @@ class CitationBook:
         """All so far, in order of their markers."""
         return tuple(self._by_place.values())
 
+    def clear(self) -> None:
+        """Forget the citations of an answer that is withdrawn; the markers of the next one begin at 1 again."""
+        self._by_place.clear()
+
     def cite(self, passage: Passage, start_chars: int, end_chars: int) -> Citation:
         """Cite a part of a passage.
 

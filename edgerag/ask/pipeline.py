@@ -251,7 +251,7 @@ class _Run:
             self.degraded.append(at_stage("generate", problem))
         if not any(sentence.is_supported for sentence in self._sentences):
             yield from self._replace(problem or self._why_unsupported())
-        elif not bears_on_question(self._relied_on, self._ranked):
+        elif not self._is_settled():
             yield from self._replace(problem or ANSWERS_ELSE)
 
     def _deltas(self, generator: Generator, sampling: Sampling, deadline: Deadline, start: float) -> Iterator[str]:
@@ -277,7 +277,7 @@ class _Run:
     def _flag(self, text: str, reason: str) -> SentenceChecked:
         sentence = AnswerSentence(text, (), reason)
         self._sentences.append(sentence)
-        return SentenceChecked(sentence, ())
+        return SentenceChecked(sentence, (), self._is_settled())
 
     def _similarities(self, text: str) -> list[float] | None:
         if not knows_script(self._embedder.languages, text):
@@ -301,7 +301,10 @@ class _Run:
             self._relied_on += supports
         markers = tuple(sorted({citation.marker for citation in cited}))
         sentence = AnswerSentence(text, markers, "" if markers else reason or UNSUPPORTED)
-        return SentenceChecked(sentence, tuple(self._book.citations[known:]))
+        return SentenceChecked(sentence, tuple(self._book.citations[known:]), self._is_settled())
+
+    def _is_settled(self) -> bool:
+        return bears_on_question(self._relied_on, self._ranked)
 
     def _replace(self, reason: str) -> Iterator[AskEvent]:
         if at_stage("generate", reason) not in self.degraded:
@@ -311,6 +314,8 @@ class _Run:
             self.degraded.append(at_stage("generate", instead))
         yield AnswerReplaced(reason)
         self._sentences.clear()
+        self._relied_on.clear()
+        self._book.clear()
         self._model = None
         yield from self.extract()
 

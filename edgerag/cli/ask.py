@@ -179,9 +179,8 @@ class _Printer:
         self._last_status = 0.0
         self._num_deltas = 0
         self._held: list[AnswerSentence] = []
-        """Unsupported sentences at the beginning, shown only once a supported one follows: without one the whole answer
-        is withdrawn, and nobody should have read it."""
-        self._has_support = False
+        """Sentences at the beginning, shown only once one follows that is supported and bears on the question: without
+        one the whole answer is withdrawn, and nobody should have read it."""
 
     def run(self, events: Iterator[AskEvent]) -> Answer:
         self._status("searching …")
@@ -195,11 +194,10 @@ class _Printer:
                 case AnswerDelta():
                     self._num_deltas += 1
                     self._status(f"writing and checking … {self._num_deltas} tokens")
-                case SentenceChecked(sentence, _):
+                case SentenceChecked(sentence, _, is_settled):
                     self._clear_status()
-                    self._has_support = self._has_support or sentence.is_supported
                     self._held.append(sentence)
-                    if self._has_support:
+                    if is_settled:
                         self._show_held()
                 case AnswerReplaced(reason):
                     self._clear_status()

@@ -83,8 +83,10 @@ def test_an_answer_without_any_support_is_replaced_and_says_so() -> None:
 )
 def test_an_answer_to_another_question_is_replaced_though_the_documents_hold_it(text: str) -> None:
     events = events_of(generator=FakeGenerator(text))
-    checked = [event.sentence for event in events if isinstance(event, SentenceChecked)]
-    assert checked[0].is_supported
+    checked = [event for event in events if isinstance(event, SentenceChecked)]
+    assert checked[0].sentence.is_supported
+    assert not checked[0].is_settled
+    assert checked[-1].is_settled
     reason = "what was generated is in the documents but answers something else"
     assert [event.reason for event in events if isinstance(event, AnswerReplaced)] == [reason]
     answer = events[-1]
@@ -92,13 +94,20 @@ def test_an_answer_to_another_question_is_replaced_though_the_documents_hold_it(
     assert answer.sentences[0].text == "Ada Holm led the dredging of the harbour."
     assert answer.degraded == (f"generate: {reason}; the best sentences of the documents are shown instead",)
     assert answer.model is None
-    assert not any(citation.quote == "The fish market opens at dawn." for citation in answer.citations)
+    # The withdrawn citations give their markers back, and whoever dropped them hears of each one again.
+    assert [citation.marker for citation in answer.citations] == list(range(1, len(answer.citations) + 1))
+    told = [event.citations for event in checked if event.is_settled]
+    assert sum(told, ()) == answer.citations
+    assert answer.citations[0].quote == "Ada Holm led the dredging of the harbour."
 
 
 def test_one_sentence_that_bears_on_the_question_keeps_an_answer() -> None:
-    answer = answer_of(generator=FakeGenerator("The fish market opens at dawn. Ada Holm led the dredging."))
+    events = events_of(generator=FakeGenerator("The fish market opens at dawn. Ada Holm led the dredging. Bob."))
+    assert [event.is_settled for event in events if isinstance(event, SentenceChecked)] == [False, True, True]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
     assert answer.model == "fake-generator"
-    assert len(answer.sentences) == 2
+    assert len(answer.sentences) == 3
 
 
 @pytest.mark.parametrize(
