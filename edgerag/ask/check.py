@@ -9,7 +9,7 @@ from functools import cached_property
 
 from edgerag.ask.claims import Claims, Number, claims_of, find_numbers, name_words, unified
 from edgerag.ask.extract import EvidenceSentence
-from edgerag.ask.polarity import contradicts
+from edgerag.ask.polarity import PLAIN_NEGATIONS, contradicts
 from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
 from edgerag.coded_text import coded
 from edgerag.scripts import cjk_share, is_cjk, segment_scripts
@@ -169,7 +169,7 @@ class _Statement:
         number_terms = {term for written in self._claims.numbers.values() for term in terms(written)}
         every = content_terms(text) if any(character.isalnum() for character in text) else ()
         # Numbers are compared by value, since `32` and `三十二` share no term.
-        self.terms = tuple(term for term in every if term not in number_terms) or every
+        self.terms = tuple(term for term in every if term not in number_terms | PLAIN_NEGATIONS) or every
         self._is_bare = not set(self.terms) - self._name_terms - number_terms
         """Whether it gives names and numbers alone, and leaves to the question what they are."""
         self.only_repeats = (

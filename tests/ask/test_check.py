@@ -127,6 +127,38 @@ def test_what_does_not_stand_there_is_unsupported(question: str, answer: str, re
     assert reason in verdict.reason
 
 
+RULES = (
+    "Employees can no longer carry over vacation days into the next year. The deposit for the hut is non-refundable "
+    "for members. Non-members pay 37 euros per night. The boat is no longer than ten metres. "
+    "员工严禁在办公楼内吸烟。请勿在屋内吸烟。"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        pytest.param("Employees can carry over vacation days into the next year.", False, id="no longer lost"),
+        pytest.param("Employees can no longer carry over vacation days.", True, id="no longer kept"),
+        pytest.param("Employees cannot carry over vacation days into the next year.", True, id="no longer as cannot"),
+        pytest.param("Employees can´t carry over vacation days into the next year.", True, id="another apostrophe"),
+        pytest.param("The boat is not longer than ten metres.", True, id="a limit"),
+        pytest.param("The deposit for the hut is refundable for members.", False, id="non- lost"),
+        pytest.param("The deposit for the hut is non-refundable for members.", True, id="non- kept"),
+        pytest.param("The deposit for the hut is not refundable for members.", True, id="non- as not"),
+        pytest.param("Members pay 37 euros per night.", False, id="non- of a group lost"),
+        pytest.param("Non-members pay 37 euros.", True, id="non- of a group kept"),
+        pytest.param("员工可以在办公楼内吸烟。", False, id="严禁 lost"),
+        pytest.param("员工严禁在办公楼内吸烟。", True, id="严禁 kept"),
+        pytest.param("请在屋内吸烟。", False, id="勿 lost"),
+        pytest.param("请勿在屋内吸烟。", True, id="勿 kept"),
+    ],
+)
+def test_what_is_denied_there_is_not_asserted(answer: str, is_supported: bool) -> None:
+    question = "May employees carry over vacation days? 可以吸烟吗？"
+    verdict = check(answer, question, RULES, floor=0.4)
+    assert bool(verdict.supports) is is_supported, verdict.reason
+
+
 def test_two_statements_may_rest_on_two_sentences() -> None:
     verdict = check("Tesla was born in Smiljan in 1856 and died in New York in 1943.", "Who was Tesla?")
     assert {sentence.text for sentence in verdict.supports} == {

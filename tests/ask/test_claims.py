@@ -82,8 +82,19 @@ def test_words_of_names_are_found_whole_and_in_parts() -> None:
         ("It doesn't support deletes, it supports adds.", {"support", "delet"}),
         ("It not only supports deletes but also adds.", set()),
         ("No longer than ten metres", set()),
+        ("No more than ten beds, no later than ten", set()),
+        ("Employees can no longer carry over days.", {"carry", "over", "day"}),
+        ("There are no more beds.", {"bed"}),
+        ("The fee is no longer, the boat no more.", set()),
+        ("Non-members pay.", {"member"}),
+        ("It isnt open, and they can‘t come.", {"open", "com"}),
+        ("She can´t swim, he won`t dive", {"swim", "div"}),
         ("他从不吃肉", {"吃肉"}),
         ("不仅支持中文", set()),
+        ("禁止吸烟", {"吸烟"}),
+        ("嚴禁攜帶", {"攜帶"}),
+        ("请勿拍照", {"拍照"}),
+        ("不允许拍照打扰", {"允许", "许拍", "拍照", "照打", "打扰"}),
         ("plain words", set()),
     ],
 )
@@ -95,3 +106,10 @@ def test_a_contradiction_names_the_word() -> None:
     assert contradicts("The tower was completed.", "The tower was not completed.") == "complet"
     assert contradicts("The tower was not completed.", "The tower was never completed.") == ""
     assert contradicts("The tower is tall.", "The tower was not completed.") == ""
+    assert contradicts("Non-members pay.", "Members pay.") == "member"
+
+
+def test_a_denied_word_and_a_sentence_that_denies_it_may_reach_differently() -> None:
+    assert contradicts("It is non-refundable for members.", "It is not refundable for members.") == ""
+    assert contradicts("It is not refundable for members.", "It is non-refundable for members.") == ""
+    assert contradicts("Non-members pay 37 euros.", "Members do not pay 37 euros.") == "37"
