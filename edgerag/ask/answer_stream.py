@@ -7,11 +7,23 @@ import unicodedata
 
 from edgerag.sentences import split_sentences
 
-# What a model writes to look as if it cited: it is taken out, citations come from checking alone.
+# What a model writes to look as if it cited: it is taken out, citations come from checking alone. A bare number in
+# brackets or behind a caret is taken for that only where citations stand, since `10^6` and `clause [12]` say something.
+_NUMBERS = r"#?(?:[1-4]\d|[1-9])(?!\d)(?:\s*[,;，、-]\s*#?\d{1,2})*"
+_BARE = rf"[\[【]\s*\^?{_NUMBERS}\s*[\]】]"
+_ENDS_CLAUSE = (
+    rf"(?=(?:\s*{_BARE})*\s*"
+    r"(?:$|[.,;:!?)\"”’。，；：！？、）」』—–]|(?:and|but|or|so|then|while|which|who|where|because)\b|[而和与并且但]))"
+)
+_NAMED = r"(?:source|passage|fact|evidence|sentence|ref|资料|来源)s?\s*#?\d{1,2}(?:\s*[,;，、-]\s*#?\d{1,2})*"
 _MARKER = re.compile(
-    r"\s*(?:[\[【（(]\s*(?:(?:source|passage|fact|evidence|sentence|ref|资料|来源)s?\s*)?#?\d{1,2}"
-    r"(?:\s*[,;，、-]\s*#?\d{1,2})*\s*[\]】]|\^\d{1,2}(?!\d)"
-    r"|[(（]\s*(?:source|passage|fact|evidence|sentence|ref|资料|来源)s?\s*#?\d{1,2}(?:\s*[,;，、]\s*\d{1,2})*\s*[)）])",
+    rf"\s*(?:[\[【（(]\s*{_NAMED}\s*[\]】）)]|(?:^{_BARE}|{_BARE}{_ENDS_CLAUSE}"
+    rf"|(?<![\w)\]}}])(?<![\d)]\s)\^\d{{1,2}}(?!\d){_ENDS_CLAUSE}))",
+    re.IGNORECASE,
+)
+_TAKES_A_NUMBER = re.compile(
+    r"(?:\b(?:clause|section|article|annex|appendix|page|chapter|figure|fig\.|table|step|note|footnote|item|paragraph|"
+    r"equation|eq\.|line|row|part|volume|reference|see|no\.|number)s?|[第见見])$",
     re.IGNORECASE,
 )
 _POINTER = re.compile(
@@ -20,13 +32,16 @@ _POINTER = re.compile(
     r"(?: (?:number )?#?\d{1,2}| above| given| provided)?\s*[,:]\s*",
     re.IGNORECASE,
 )
-_LIST_MARK = re.compile(r"^\s*(?:[-*•·–]\s+|\(?\d{1,2}[.)]\s+|#+\s+)+")
+# A dash before a number may be its sign.
+_LIST_MARK = re.compile(r"^\s*(?:[*•·]\s+|[-–]\s+(?!\d)|\(?\d{1,2}[.)]\s+|#+\s+)+")
 _LABEL = re.compile(
     r"^\s*(?:(?:the )?(?:answer|response)(?: to (?:this|the|your) question)?\s*(?:is\s*)?[:：]"
     r"|(?:回答|答案|答)(?:是)?\s*[:：])\s*",
     re.IGNORECASE,
 )
-_EMPHASIS = re.compile(r"\*\*|__|`")
+# `2**3`, `2 ** 3` and `__init__` are no emphasis.
+_EMPHASIS = re.compile(r"(?<![A-Za-z0-9)])\*\*(?!\s)|(?<!\s)\*\*(?![A-Za-z0-9(-])|`")
+_UNDERLINED = re.compile(r"(?<!\w)__(?![a-z0-9_]+__)(?=\S)(.+?)(?<=\S)__(?!\w)")
 _THOUGHT_OPEN, _THOUGHT_CLOSE = "<think>", "</think>"
 # A model that says so is believed in this alone.
 _DECLINES = re.compile(
@@ -66,12 +81,16 @@ def clean_text(text: str) -> str:
 def clean_sentence(text: str) -> str:
     """A sentence as it is checked and shown: one line, without markers, list marks and labels of the model's own."""
     line = " ".join(clean_text(text).split())
-    line = _LABEL.sub("", _LIST_MARK.sub("", _EMPHASIS.sub("", line)))
-    line = _MARKER.sub("", line)
+    line = _LABEL.sub("", _LIST_MARK.sub("", _UNDERLINED.sub(r"\1", _EMPHASIS.sub("", line))))
+    line = _MARKER.sub(_without_marker, line)
     without_pointer = _POINTER.sub("", line)
     if without_pointer != line and without_pointer:
         line = without_pointer[0].upper() + without_pointer[1:]
-    return re.sub(r"\s+([.,;:!?])", r"\1", line).strip()
+    return re.sub(r"\s+([.,;:!?])(?!\w)", r"\1", line).strip()
+
+
+def _without_marker(match: re.Match[str]) -> str:
+    return match[0] if _TAKES_A_NUMBER.search(match.string, 0, match.start()) else ""
 
 
 def declines(text: str) -> bool:

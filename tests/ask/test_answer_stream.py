@@ -76,10 +76,38 @@ def test_a_thought_without_an_end_is_no_answer() -> None:
         ("It rained\n  all day.", "It rained all day."),
         ("In [the] list [12345] it stays (see 3).", "In [the] list [12345] it stays (see 3)."),
         ("3.5 metres fell.", "3.5 metres fell."),
+        ("[2] It rained [3] and hailed ^1, then stopped.[4] ", "It rained and hailed, then stopped."),
+        ("It rained.^2", "It rained."),
+        ("In 1943 **Tesla** died [^1].", "In 1943 Tesla died."),
+        ("灯塔**建于**1847年[2]，高三十米【1】【3】。", "灯塔建于1847年，高三十米。"),
+        ("- It rained.", "It rained."),
+        ("• 12 boats sank.", "12 boats sank."),
+        ("__The harbour__ froze.", "The harbour froze."),
     ],
 )
 def test_marks_of_the_models_own_are_taken_out(raw: str, clean: str) -> None:
     assert clean_sentence(raw) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It covers an area of 10^6 hectares.",
+        "It covers 10 ^6 hectares.",
+        "The curve is x^2 + y^2.",
+        "- 18 degrees were measured.",
+        "– 18 degrees were measured.",
+        "See clause [12] of the lease.",
+        "It is explained in clause [12].",
+        "The first is a[0], the next b[1] of the list.",
+        "The method is called __init__ there.",
+        "It is 2**3, that is 2 ** 3.",
+        "It weighs .5 kg.",
+        "依照第[3]条办理。",
+    ],
+)
+def test_what_a_sentence_says_is_not_taken_for_marks(text: str) -> None:
+    assert clean_sentence(text) == text
 
 
 def test_nothing_that_steers_a_terminal_or_hides_text_is_left() -> None:
