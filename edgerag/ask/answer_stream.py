@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from edgerag.sentences import split_sentences
 
@@ -94,8 +95,17 @@ def _without_marker(match: re.Match[str]) -> str:
 
 
 def declines(text: str) -> bool:
-    """Whether the generator says that it cannot answer."""
+    """Whether the generator seems to say that it cannot answer; a statement about the world may sound the same."""
     return bool(_DECLINES.search(text))
+
+
+def cuts_short(stopped_by: str, user_stops: Sequence[str]) -> bool:
+    """Whether a user's stop string ended an answer in the midst of a sentence.
+
+    Args:
+        stopped_by: The stop string that was reached, or nothing. The prompt's own end an answer where it is over.
+    """
+    return stopped_by in user_stops and bool(stopped_by) and not _ENDS_SENTENCE.match(stopped_by)
 
 
 class SentenceStream:
@@ -173,6 +183,7 @@ class SentenceStream:
             self._pending = after
 
 
+_ENDS_SENTENCE = re.compile(r"[^\S\n]*[\n.!?…。！？｡]")
 _ENDS = re.compile(r"[.!?…。！？｡][\"'”’»」』）)\]]*$")
 
 

@@ -22,7 +22,7 @@ from edgerag.answers import (
     QuestionRewritten,
     SentenceChecked,
 )
-from edgerag.ask.answer_stream import SentenceStream, declines
+from edgerag.ask.answer_stream import SentenceStream, cuts_short, declines
 from edgerag.ask.check import Evidence
 from edgerag.ask.cite import CitationBook
 from edgerag.ask.deadline import Deadline
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 GENERATE_TIMEOUT_S = 600.0
 """Longest time one answer may take; a slow machine needs a minute, and one that needs ten is stuck."""
+BROKEN = coded("unsupported.broken", "it breaks off")
 DECLINED = coded("unsupported.declined", "the generator says that it does not know")
 NO_GENERATOR = at_stage(
     "generate",
@@ -241,12 +242,9 @@ class _Run:
         # Small models often leave out the last full stop. A sentence that was cut off is another matter: half a
         # statement can say the opposite of the whole, and it is dropped.
         was_cut = bool(problem) or spoken.is_repeating or generator.count_tokens(raw) >= sampling.max_tokens - 1
+        was_cut = was_cut or cuts_short(getattr(statistics, "stopped_by", ""), sampling.stop)
         if broken and (not was_cut or not self._sentences):
-            yield (
-                self._check(broken, evidence)
-                if not was_cut
-                else self._flag(broken, coded("unsupported.broken", "it breaks off"))
-            )
+            yield self._flag(broken, BROKEN) if was_cut else self._check(broken, evidence)
         if problem:
             self.degraded.append(at_stage("generate", problem))
         if not any(sentence.is_supported for sentence in self._sentences):
@@ -267,9 +265,10 @@ class _Run:
                 yield delta
 
     def _check(self, text: str, evidence: Evidence) -> SentenceChecked:
-        if declines(text):
-            return self._flag(text, DECLINED)
         verdict = evidence.check(text, self._similarities(text), support_floor=self._settings.support_floor)
+        # Only now: `Breakfast is not provided in the hut.` may be what the documents say.
+        if not verdict.supports and declines(text):
+            return self._flag(text, DECLINED)
         checked = self._cited(text, verdict.supports, verdict.reason)
         self._sentences.append(checked.sentence)
         return checked
@@ -322,7 +321,7 @@ class _Run:
     def _why_unsupported(self) -> str:
         if not self._sentences:
             return coded("unsupported.silent", "the generator said nothing")
-        if all(declines(sentence.text) for sentence in self._sentences):
+        if all(sentence.reason == DECLINED for sentence in self._sentences):
             return DECLINED
         return coded("unsupported.none", "no generated sentence is supported by the documents")
 

@@ -44,6 +44,8 @@ class GenerationRun:
     decode_tokens_per_s: float
     finish: str
     """`end`, `stop` (a stop string), `length` (`max_tokens`), `interrupted` or `failed`."""
+    stopped_by: str = ""
+    """The stop string, or nothing."""
 
 
 class LlamaGenerator:
@@ -157,12 +159,12 @@ class LlamaGenerator:
         prefill_end = first = start
         answer: list[int] = []
         finish = "failed"
+        text = TextAssembler(sampling.stop)
         try:
             if not self._prefill(tokens, reused, stop):
                 finish = "interrupted"
                 return
             prefill_end = time.perf_counter()
-            text = TextAssembler(sampling.stop)
             random = np.random.default_rng(sampling.seed)
             finish = "length"
             while len(answer) < sampling.max_tokens:
@@ -202,6 +204,7 @@ class LlamaGenerator:
                 # The first token comes out of the prompt's evaluation, not out of a step of its own.
                 decode_tokens_per_s=(len(answer) - 1) / decode_s if len(answer) > 1 and decode_s > 0 else 0.0,
                 finish=finish,
+                stopped_by=text.stopped_by,
             )
             logger.debug("generated: %s", self.last_run)
 

@@ -21,6 +21,8 @@ class TextAssembler:
         self._has_begun = False
         self.is_stopped = False
         """Whether a stop string was reached."""
+        self.stopped_by = ""
+        """Which."""
 
     def feed(self, piece: bytes) -> str:
         """Take the bytes of one token; a character or stop string may be spread over several.
@@ -42,10 +44,12 @@ class TextAssembler:
             # Models begin with a space or a newline that belongs to the prompt rather than to the answer.
             self._held = self._held.lstrip()
             self._has_begun = bool(self._held)
-        found = [position for position in (self._held.find(string) for string in self._stop) if position >= 0]
+        found = [(place, string) for string in self._stop if (place := self._held.find(string)) >= 0]
         if found:
+            # Of two at the same place the one that was named first.
+            place, self.stopped_by = min(found, key=lambda item: item[0])
             self.is_stopped = True
-            shown, self._held = self._held[: min(found)], ""
+            shown, self._held = self._held[:place], ""
             return shown
         keep = 0 if is_end else max((_overlap(self._held, string) for string in self._stop), default=0)
         end = len(self._held) - keep

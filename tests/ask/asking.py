@@ -42,7 +42,7 @@ def events_of(
             extractive=extractive,
             sampling=sampling or Sampling(),
             stop=stop or threading.Event(),
-            document_text=lambda number: SPACES + {1: HARBOUR, 2: MARKET}[number],
+            document_text=options.pop("document_text", lambda number: SPACES + {1: HARBOUR, 2: MARKET}[number]),
             **options,
         )
     )

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edgerag.answers import Answer, AnswerDelta, AnswerReplaced, AskEvent, SentenceChecked
 from edgerag.ask.pipeline import ask
 from edgerag.config import Settings
 from edgerag.datatypes import Sampling, SearchResult
+from edgerag.inference.generator import GenerationRun
 from edgerag.inference.threads import Workers
 from edgerag.protocols import RerankCandidate
 from tests.ask.asking import HARBOUR, MARKET, QUESTION, answer_of, events_of, kinds
@@ -100,6 +102,37 @@ def test_a_sentence_cut_off_by_max_tokens_is_dropped() -> None:
     generator = FakeGenerator("Ada Holm led the dredging. Ships came back in 1913", piece_chars=5)
     answer = answer_of(generator=generator, sampling=Sampling(max_tokens=9))
     assert answer.text == "Ada Holm led the dredging. [1]"
+
+
+class StoppedGenerator(FakeGenerator):
+    """Tells which of its stop strings ended the answer, as the real one does."""
+
+    def __init__(self, text: str, stopped_by: str) -> None:
+        super().__init__(text)
+        self.last_run = GenerationRun(9, 0, 9, 1.0, 1.0, 1.0, "stop", stopped_by)
+
+
+def test_a_sentence_cut_off_by_a_stop_string_of_the_users_is_dropped() -> None:
+    generator = StoppedGenerator("Ada Holm led the dredging. Ships came back in 1913 and stayed.", " in")
+    assert answer_of(generator=generator, sampling=Sampling(stop=(" in",))).text == "Ada Holm led the dredging. [1]"
+
+
+def test_a_fragment_that_a_stop_string_leaves_is_never_supported() -> None:
+    generator = StoppedGenerator("Ada Holm led the dredging of the harbour.", "dredging")
+    events = events_of(generator=generator, sampling=Sampling(stop=("dredging",)))
+    checked = [event.sentence for event in events if isinstance(event, SentenceChecked)]
+    assert (checked[0].text, checked[0].reason) == ("Ada Holm led the", "it breaks off")
+
+
+@pytest.mark.parametrize("stop", ["\n", ".", " \nNote", "。"])
+def test_a_stop_string_where_a_sentence_ends_cuts_nothing(stop: str) -> None:
+    generator = StoppedGenerator(f"Ada Holm led the dredging{stop} More of this", stop)
+    assert answer_of(generator=generator, sampling=Sampling(stop=(stop,))).text == "Ada Holm led the dredging [1]"
+
+
+def test_a_stop_string_of_the_prompts_own_cuts_nothing() -> None:
+    generator = StoppedGenerator("Ada Holm led the dredging<|im_end|>", "<|im_end|>")
+    assert answer_of(generator=generator).text == "Ada Holm led the dredging [1]"
 
 
 def test_an_answer_that_breaks_off_in_its_first_sentence_is_flagged_then_replaced() -> None:

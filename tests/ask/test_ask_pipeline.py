@@ -54,6 +54,29 @@ def test_sentences_are_told_while_the_generator_still_speaks() -> None:
     assert "AnswerDelta" in names[names.index("SentenceChecked") :]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Breakfast is not provided in the hut.",
+        "The exact age of the painting cannot be determined.",
+        "No information is stored on the server.",
+        "小屋没有提供早餐。",
+    ],
+)
+def test_what_the_documents_deny_is_no_refusal_of_the_generators(text: str) -> None:
+    question = "What about breakfast, the painting and the server? 小屋呢？"
+    events = events_of(
+        question=question,
+        result=found(question, text, MARKET),
+        generator=FakeGenerator(text),
+        document_text=lambda number: SPACES + {1: text, 2: MARKET}[number],
+    )
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert answer.text == f"{text} [1]"
+    assert answer.model == "fake-generator"
+
+
 def test_an_invented_sentence_is_flagged_with_its_reason() -> None:
     answer = answer_of(generator=FakeGenerator("Ada Holm led the dredging. It cost 40 crowns."))
     assert [sentence.is_supported for sentence in answer.sentences] == [True, False]

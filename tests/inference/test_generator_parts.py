@@ -46,6 +46,14 @@ def test_the_earliest_stop_string_ends_the_answer() -> None:
     assert is_stopped
 
 
+def test_the_stop_string_that_ended_an_answer_is_told() -> None:
+    text = TextAssembler(("STOP", "END"))
+    assert text.stopped_by == ""
+    text.feed(b"abc E")
+    text.feed(b"ND more STOP")
+    assert text.stopped_by == "END"
+
+
 @given(st.text(max_size=60), st.integers(1, 5), st.sampled_from(["ab", "\n\n", "知识", "aab"]))
 def test_however_the_bytes_are_cut_the_text_is_that_before_the_stop_string(text: str, length: int, stop: str) -> None:
     encoded = text.encode()
