@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgerag.ask.claims import Claims, Number, claims_of, find_numbers, name_words, unified
+from edgerag.ask.claims import Claims, claims_of, name_words, unified
 from edgerag.ask.extract import EvidenceSentence
+from edgerag.ask.numbers import Number, find_numbers
 from edgerag.ask.polarity import PLAIN_NEGATIONS, contradicts
 from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
 from edgerag.coded_text import coded

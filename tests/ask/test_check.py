@@ -159,6 +159,44 @@ def test_what_is_denied_there_is_not_asserted(answer: str, is_supported: bool) -
     assert bool(verdict.supports) is is_supported, verdict.reason
 
 
+FIGURES = (
+    "The rent of the hut is 12 000 euros per year. The deposit for the hall is 1.200,50 euros. The forest covers an "
+    "area of 10⁶ hectares. The recipe needs 2½ cups of flour. The cell lasts 1.5e3 hours under load. The cellar falls "
+    "to – 18 degrees at night. Two-thirds of the members voted for the plan. It was built in the eighteenth century. "
+    "夜间温度为零下18度。"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        pytest.param("The rent of the hut is 12 euros per year.", False, id="a part of a number with spaces"),
+        pytest.param("The rent of the hut is 12,000 euros per year.", True, id="a number with spaces"),
+        pytest.param("The deposit for the hall is 200 euros.", False, id="a part of a number with points"),
+        pytest.param("The deposit for the hall is 1200.50 euros.", True, id="a number with points"),
+        pytest.param("The forest covers an area of 106 hectares.", False, id="a power without its form"),
+        pytest.param("The forest covers an area of 10 hectares.", False, id="the base of a power"),
+        pytest.param("The forest covers an area of 10^6 hectares.", True, id="a power with a caret"),
+        pytest.param("The forest covers an area of one million hectares.", True, id="a power in words"),
+        pytest.param("The recipe needs 21 cups of flour.", False, id="a fraction without its form"),
+        pytest.param("The recipe needs 2.5 cups of flour.", True, id="a fraction"),
+        pytest.param("The cell lasts 1.5 hours under load.", False, id="an exponent lost"),
+        pytest.param("The cell lasts 1500 hours under load.", True, id="an exponent"),
+        pytest.param("The cellar falls to 18 degrees at night.", False, id="a sign lost"),
+        pytest.param("The cellar falls to minus 18 degrees at night.", True, id="a sign in words"),
+        pytest.param("Two of the members voted for the plan.", False, id="the count of a fraction"),
+        pytest.param("Two-thirds of the members voted for the plan.", True, id="a fraction in words"),
+        pytest.param("It was built in the nineteenth century.", False, id="another ordinal"),
+        pytest.param("It was built in the eighteenth century.", True, id="an ordinal"),
+        pytest.param("夜间温度为18度。", False, id="零下 lost"),
+        pytest.param("夜间温度为零下18度。", True, id="零下 kept"),
+    ],
+)
+def test_a_number_is_looked_up_by_its_value(answer: str, is_supported: bool) -> None:
+    verdict = check(answer, "How is it? 多冷？", FIGURES, floor=0.4)
+    assert bool(verdict.supports) is is_supported, verdict.reason
+
+
 def test_two_statements_may_rest_on_two_sentences() -> None:
     verdict = check("Tesla was born in Smiljan in 1856 and died in New York in 1943.", "Who was Tesla?")
     assert {sentence.text for sentence in verdict.supports} == {

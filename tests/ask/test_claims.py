@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from edgerag.ask.claims import claims_of, find_numbers, name_words
+from edgerag.ask.claims import claims_of, name_words
+from edgerag.ask.numbers import find_numbers
 from edgerag.ask.polarity import contradicts, denied_terms
 
 
@@ -17,6 +18,25 @@ from edgerag.ask.polarity import contradicts, denied_terms
         ("1.234.567", {1234567}),
         ("12\u202f500 people", {12500}),
         ("3.50 or 3,5", {Decimal("3.5")}),
+        ("12 000 euros", {12000}),
+        ("12'000 or 12’500,50", {12000, Decimal("12500.5")}),
+        ("in 2019 300 people", {2019, 300}),
+        ("1.200,50 euros", {Decimal("1200.5")}),
+        ("10⁶, 10^6 or 3 × 10^6", {10**6, 3 * 10**6}),
+        ("1.5e3", {1500}),
+        ("in 1943² he", {1943}),
+        ("2½ or ½", {Decimal("2.5"), Decimal("0.5")}),
+        ("falls to – 18 degrees", {-18}),
+        ("- 18 °C", {-18}),
+        ("it was \u201118, minus 20 or minus five", {-18, -20, -5}),
+        ("18 degrees below zero", {-18, 0}),
+        ("零下18度，负二十度", {-18, -20}),
+        ("from 5 – 18 degrees", {5, 18}),
+        ("- 12 beds", {12}),
+        ("Two-thirds, one quarter", {Decimal("0.666667"), Decimal("0.25")}),
+        ("2/3", {2, 3, Decimal("0.666667")}),
+        ("the nineteenth and the twenty-first", {19, 21}),
+        ("the first and the third", set()),
         ("2.4 million", {2400000}),
         ("two hundred and fifty thousand", {250000}),
         ("twenty-one", {21}),
@@ -35,6 +55,10 @@ from edgerag.ask.polarity import contradicts, denied_terms
 )
 def test_numbers_are_read_by_value(text: str, values: set[int]) -> None:
     assert {value for value, _ in find_numbers(text)} == values
+
+
+def test_the_number_that_a_slash_may_make_is_no_claim() -> None:
+    assert {value for value, _ in find_numbers("2/3", for_claims=True)} == {2, 3}
 
 
 @pytest.mark.parametrize(
