@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -174,11 +175,23 @@ def test_why_not_names_the_stage(edgerag: Program) -> None:
     assert edgerag("why-not", "Who built the stove?", "nowhere.md", "--json").json["fell_out_at"] == "library"
 
 
-def test_failed_files_are_tried_again_on_demand(edgerag: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_file_is_read_once_its_limit_is_raised(edgerag: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     edgerag.write("long.txt", "A text that is too long for the setting. " * 50)
     monkeypatch.setenv("EDGERAG_MAX_TEXT_CHARS", "1000")
+    assert len(edgerag("add", edgerag.documents, "--json").json["failed"]) == 1
     assert len(edgerag("sync", "--json").json["failed"]) == 1
     monkeypatch.delenv("EDGERAG_MAX_TEXT_CHARS")
+    shape = edgerag("sync", "--json").json
+    assert (shape["added"], shape["failed"]) == (1, [])
+
+
+def test_failed_files_are_tried_again_on_demand(edgerag: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    edgerag.write("odd.txt", "A text at which the parser crashes today.")
+    monkeypatch.setattr("edgerag.ingest.scan.settled_ns", lambda status: status.st_ctime_ns)
+    with monkeypatch.context() as crashing:
+        command = [sys.executable, "-c", "raise SystemExit(7)"]
+        crashing.setattr("edgerag.ingest.parse_pool._worker_command", lambda: command)
+        assert len(edgerag("add", edgerag.documents, "--json").json["failed"]) == 1
     assert len(edgerag("sync", "--json").json["failed"]) == 1
     shape = edgerag("sync", "--retry", "--json").json
     assert (shape["added"], shape["failed"]) == (1, [])

@@ -44,6 +44,8 @@ def parse(source):
         kept = [bytearray(64 * 1024 * 1024) for _ in range(1000)]
     if command == b"crash":
         ctypes.string_at(0)
+    if command == b"die":
+        os.kill(os.getpid(), signal.SIGKILL)
     if command == b"exit":
         os._exit(7)
     if command == b"print":
@@ -125,6 +127,7 @@ def test_files_are_read_only_a_few_ahead(tmp_path: Path) -> None:
         pytest.param("eat", "needs more than 256 MiB of memory", id="memory", marks=linux_only),
         pytest.param("crash", "crashed its parser", id="segmentation-fault"),
         pytest.param("exit", "crashed its parser (exit code 7)", id="exit"),
+        pytest.param("die", "crashed its parser (SIGKILL)", id="killed", marks=linux_only),
         pytest.param("raise", "RuntimeError: a bug in the parser", id="exception"),
     ],
 )
