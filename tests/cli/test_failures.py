@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import click
 import pytest
 
 from edgerag.answers import PassagesFound
-from edgerag.cli import documents
+from edgerag.cli import documents, streams
 from edgerag.cli.context import CliContext
 from edgerag.cli.streams import ReaderGoneError
 from edgerag.engine import Engine
@@ -185,6 +186,15 @@ def test_what_an_encoding_lacks_is_escaped(edgerag: Program) -> None:
     done = start(edgerag, "ask", "--extractive", "几点读取雨量计?", PYTHONIOENCODING="cp1252")
     assert done.returncode == 0, done.stderr
     assert b"\\u8bfb\\u53d6" in done.stdout
+
+
+def test_pipes_on_windows_are_utf_8_unless_another_encoding_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    monkeypatch.setattr(streams.sys, "platform", "win32")
+    pipe = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    assert streams._encoding(pipe) == "utf-8"
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    assert streams._encoding(pipe) == "cp1252"
 
 
 @on_posix
