@@ -32,7 +32,7 @@ class LibraryKeeper:
         """Remember files and folders as sources and bring them up to date.
 
         Raises:
-            DocumentError: A path does not exist; nothing was changed.
+            DocumentError: A path does not exist, or is empty; nothing was changed.
             LibraryError: Another process writes, or the disk is full; what was committed before stays.
         """
         return last_event(self.stream_add(sources), IngestSummary, on_event)
@@ -69,6 +69,7 @@ class LibraryKeeper:
 
         Raises:
             LibraryError: The path is no source of this library.
+            DocumentError: It is empty.
         """
         from edgerag.syncing import remove_source
 

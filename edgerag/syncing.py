@@ -30,7 +30,7 @@ def add_sources(models: OpenModels, sources: Sequence[PathLike], *, stop: StopFl
     """Remember files and folders as sources and read them.
 
     Raises:
-        DocumentError: A path does not exist; nothing was changed.
+        DocumentError: A path does not exist, or is empty; nothing was changed.
     """
     absolute = [absolute_path(source) for source in sources]
     for path in absolute:
@@ -130,6 +130,7 @@ def remove_source(library: Library, path: PathLike) -> int:
 
     Raises:
         LibraryError: The path is no source of this library.
+        DocumentError: It is empty.
     """
     absolute = absolute_path(path)
     sources = {Path(source.path): source for source in library.sources()}
@@ -174,7 +175,16 @@ def rebuild_indexes(models: OpenModels, *, stop: StopFlag) -> None:
 
 
 def absolute_path(path: PathLike) -> Path:
-    """Absolute, with symbolic links as they are."""
+    """Absolute, with symbolic links as they are.
+
+    Raises:
+        DocumentError: The path is empty. It would stand for the working folder, which nobody means who writes so.
+    """
+    if not os.fspath(path):
+        raise DocumentError(
+            coded("paths.empty", "The path is empty."),
+            hint=coded("hint.name_path", "Name a file or a folder. In a script: is the variable set?"),
+        )
     return Path(os.path.abspath(expanded(path)))
 
 

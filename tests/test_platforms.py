@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edgerag import paths
-from edgerag.errors import SettingsError
+from edgerag.errors import DocumentError, SettingsError
 from edgerag.syncing import absolute_path
 
 CHECKOUT = Path(__file__).parents[1]
@@ -206,3 +206,8 @@ def test_a_home_that_there_is_not_is_an_error_and_no_folder_called_so(
 def test_a_document_may_be_called_like_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert absolute_path("~no-such-user/notes.md") == tmp_path / "~no-such-user" / "notes.md"
+
+
+def test_an_empty_path_is_not_the_working_folder() -> None:
+    with pytest.raises(DocumentError, match="The path is empty"):
+        absolute_path("")

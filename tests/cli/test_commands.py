@@ -237,6 +237,9 @@ def test_library_without_any_index_file_still_answers(filled: Program) -> None:
     [
         (["add", "/does/not/exist"], "does not exist"),
         (["remove", "/does/not/exist"], "is no source"),
+        (["add", ""], "The path is empty"),
+        (["add", ".", ""], "The path is empty"),
+        (["remove", ""], "The path is empty"),
         (["get", "nothing.txt"], "has no document"),
         (["search", "   "], "must not be blank"),
         (["ask", ""], "must not be blank"),
@@ -250,7 +253,10 @@ def test_library_without_any_index_file_still_answers(filled: Program) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_misuse_is_exit_2_with_a_clear_message(filled: Program, arguments: list[str], message: str) -> None:
+def test_misuse_is_exit_2_with_a_clear_message(
+    filled: Program, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(filled.documents)
     outcome = filled(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert message in outcome.err

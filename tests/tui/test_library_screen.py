@@ -134,6 +134,11 @@ def test_a_path_that_does_not_exist_is_refused_where_it_was_typed(tmp_path: Path
             await driver.press("enter")
             assert driver.app.screen is asking
             assert f"! {tmp_path}/nowhere does not exist." in str(asking.query_one("#problem", Static).visual)
+            for nothing in ("", "  ", "''", "file://"):
+                asking.query_one(Input).value = nothing
+                await driver.press("enter")
+                assert driver.app.screen is asking
+                assert "! Type the path of a file or a folder." in str(asking.query_one("#problem", Static).visual)
             assert not driver.app.jobs.all()
             await driver.press("escape")
             assert isinstance(driver.app.screen, LibraryScreen)

@@ -28,8 +28,10 @@ class Completion:
     is_folder: bool
 
 
-def read_path(typed: str) -> Path:
+def read_path(typed: str) -> Path | None:
     """The absolute path that someone means: as typed, quoted, escaped for a shell, or as a `file:` address.
+
+    None where nothing was typed, or nothing between quotes: that would be the working folder, which nobody sees here.
 
     Terminals paste a file that is dropped on them in one of these forms.
     """
@@ -40,6 +42,8 @@ def read_path(typed: str) -> Path:
         text = text[1:-1]
     if text.startswith("file://"):
         text = unquote(urlsplit(text).path)
+    if not text.strip():
+        return None
     plain = _absolute(text)
     if os.sep == "/" and "\\" in text and not os.path.lexists(plain):
         unescaped = _absolute(re.sub(r"\\(.)", r"\1", text))

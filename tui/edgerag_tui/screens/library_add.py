@@ -104,14 +104,12 @@ class AddScreen(ModalScreen["str | None"]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if not event.value.strip():
-            return
         path = read_path(event.value)
-        if os.path.lexists(path):
+        if path is not None and os.path.lexists(path):
             self.dismiss(str(path))
         else:
-            problem = safe.content_line("! " + tr("library.add_missing", path=path), "$text-error")
-            self.query_one("#problem", Static).update(problem)
+            problem = tr("library.add_empty") if path is None else tr("library.add_missing", path=path)
+            self.query_one("#problem", Static).update(safe.content_line(f"! {problem}", "$text-error"))
 
 
 def completion_content(found: Completion) -> Content:
