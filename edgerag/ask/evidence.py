@@ -16,7 +16,8 @@ from edgerag.protocols import Embedder, Generator, Reranker
 from edgerag.scripts import knows_script
 
 BEARING_SHARE = 0.8
-"""Of the best sentence's `own_score`: what a generated answer rests on is to fit the question about as well."""
+"""Of the best sentence's `own_score`: what a generated answer rests on is to fit the question about as well. With
+SmolLM2 and 100 questions of XQuAD en, 8 of 35 answers did not; 3 of these held the gold answer, 15 of the others."""
 
 
 @dataclass(frozen=True, slots=True)
