@@ -9,6 +9,7 @@ from functools import cached_property
 
 from edgerag.ask.claims import Claims, claims_of, name_words, unified
 from edgerag.ask.extract import EvidenceSentence
+from edgerag.ask.measures import Measure, Moment, differ, find_measures, find_moments, misplaced
 from edgerag.ask.numbers import Number, find_numbers
 from edgerag.ask.polarity import PLAIN_NEGATIONS, contradicts
 from edgerag.ask.terms import CJK_STOP_CHARS, content_terms, coverage, terms
@@ -141,6 +142,14 @@ class _Source:
         return find_numbers(self.text)
 
     @cached_property
+    def measures(self) -> dict[Number, list[Measure]]:
+        return find_measures(self.text)
+
+    @cached_property
+    def moments(self) -> dict[Moment, str]:
+        return find_moments(self.text)
+
+    @cached_property
     def unified(self) -> str:
         return unified(self.text)
 
@@ -166,6 +175,8 @@ class _Statement:
         self.text = text
         self._evidence = evidence
         self._claims: Claims = claims_of(text)
+        self._measures = find_measures(text) if self._claims.numbers else {}
+        self._moments = find_moments(text) if self._claims.numbers else {}
         self._name_terms = {term for name in self._claims.names for word in name for term in terms(word)}
         number_terms = {term for written in self._claims.numbers.values() for term in terms(written)}
         every = content_terms(text) if any(character.isalnum() for character in text) else ()
@@ -184,7 +195,18 @@ class _Statement:
     def _found_in(self, source: _Source) -> frozenset[str]:
         # A lone character is the rest of a bigram that a digit or a stop cut off.
         lone = {term for term in self.terms if len(term) == 1 and is_cjk(term) and term in source.text}
-        return source.terms | self._topic_terms(source) | lone
+        return source.terms | self._topic_terms(source) | lone | self._unit_terms(source)
+
+    def _unit_terms(self, source: _Source) -> set[str]:
+        """Words of units that the source writes in another way: `300 euros` for `€300`."""
+        return {
+            term
+            for number, stated in self._measures.items()
+            for measure in stated
+            if measure.units and number in source.numbers
+            if any(measure.units & other.units for other in source.measures.get(number, ()))
+            for term in terms(measure.written)
+        }
 
     def _topic_terms(self, source: _Source) -> frozenset[str]:
         """Names of the question's that the passage holds elsewhere."""
@@ -203,6 +225,10 @@ class _Statement:
                     "number {number} stands for something else in the passage",
                     number=written,
                 )
+            if differ(self._measures.get(number, ()), source.measures.get(number, ())):
+                return coded("unsupported.unit", "{number} stands with another unit in the passage", number=written)
+        if moment := misplaced(self._moments, source.moments):
+            return coded("unsupported.number", "number {number} does not occur in the passage", number=moment)
         for name in self._claims.names:
             for word in name:
                 in_topic = word in self._evidence.asked_words and word in source.words_around

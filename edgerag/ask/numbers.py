@@ -63,7 +63,7 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 # Behind another number than the base of a power a small figure is a footnote's.
 _POWER = re.compile(r"(?<![\d.,])(10|2)([⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _FOOTNOTE = re.compile(r"(?<=\d)[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_VULGAR = re.compile(r"(?:(\d+)\s?)?([¼-¾⅐-⅞])")
+_VULGAR = re.compile(r"(?:(?<!\d)(\d{1,9})\s?)?([¼-¾⅐-⅞])")
 _DEGREES = r"\s?(?:°|degrees?\b|度)"
 _DIGITS = re.compile(
     # A dash with a space behind it is a sign only before degrees, and there only where no range ends.
@@ -127,14 +127,19 @@ def _decimal_of_vulgar(match: re.Match[str]) -> str:
 def read_numbers(text: str, *, for_claims: bool) -> list[FoundNumber]:
     """All numbers of a normalised text, those in digits first."""
     found = list(_in_digits(text))
-    covered = [(each.start, each.end) for each in found]
+    covered = bytearray(len(text))
+
+    def cover(start: int, end: int) -> None:
+        covered[start:end] = b"\1" * (end - start)
 
     def is_free(match: re.Match[str]) -> bool:
-        return not any(start < match.end() and match.start() < end for start, end in covered)
+        return covered.find(1, match.start(), match.end()) < 0
 
     def add(match: re.Match[str], value: Decimal | int, *, is_percent: bool = False) -> None:
         found.append(FoundNumber((_plain(Decimal(value)), is_percent), *match.span()))
 
+    for each in found:
+        cover(each.start, each.end)
     for match in filter(is_free, _INNER_DIGITS.finditer(text)):
         add(match, Decimal(match[0]))
     if not for_claims:
@@ -145,13 +150,13 @@ def read_numbers(text: str, *, for_claims: bool) -> list[FoundNumber]:
         count = _ONES[match["count"].lower()]
         if (count > 1) == bool(match["plural"]):
             add(match, _fraction(count, _PARTS[match["part"].lower()]))
-            covered.append(match.span())
+            cover(*match.span())
     for match in filter(is_free, _ORDINAL.finditer(text)):
         value = _TENS.get((match["tens"] or "").lower(), 0) + _ORDINALS[match["word"].lower()]
         # `first`, `a second` and `a third` often are no number.
         if value > 10:
             add(match, value)
-            covered.append(match.span())
+            cover(*match.span())
     for match in filter(is_free, _NUMBER_WORDS.finditer(text)):
         words = match["words"].lower()
         if not (for_claims and words in ("one", "zero", *_SCALES)):
@@ -161,7 +166,7 @@ def read_numbers(text: str, *, for_claims: bool) -> list[FoundNumber]:
         digits = match[0].removeprefix(match["sign"] or "").removeprefix("百分之")
         # One numeral alone is more often part of a word than a number.
         if digits and not (for_claims and len(digits) == 1):
-            value = _value_of_cjk(digits)
+            value = value_of_cjk(digits)
             add(match, -value if match["sign"] else value, is_percent=bool(match["percent"]))
     return found
 
@@ -219,7 +224,8 @@ def _value_of_words(words: str) -> int:
     return total + group
 
 
-def _value_of_cjk(digits: str) -> int:
+def value_of_cjk(digits: str) -> int:
+    """The value of Chinese numerals: 二〇二一, 三百二十一."""
     if not any(character in _CJK_SCALES for character in digits):
         return int("".join(str(_CJK_DIGITS[character]) for character in digits))  # 一九四九
     total = section = digit = 0

@@ -197,6 +197,58 @@ def test_a_number_is_looked_up_by_its_value(answer: str, is_supported: bool) -> 
     assert bool(verdict.supports) is is_supported, verdict.reason
 
 
+MEASURES = (
+    "The recommended dose of the drug is 5 mg per day. The coil costs €300. The bridge is 300 m (984 ft) long. The "
+    "loan runs between 5 and 10 years. The hall measures 40 m². The lease ends on 3 April 2021. The contract ends on "
+    "2021-03-04. The permit was given on 04/03/2021. The ferry leaves at 07:30. The shop opens at 8 a.m. on Sundays. "
+    "The driver is version 2.4.1. 年租金一共是300美元。推荐的每日剂量为5毫克。大桥全长约为三百公里。"
+    "合同于2021年3月4日到期。"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_supported"),
+    [
+        pytest.param("The recommended dose of the drug is 5 g per day.", False, id="another unit"),
+        pytest.param("The recommended dose of the drug is 5 mg per week.", False, id="another period"),
+        pytest.param("The recommended dose of the drug is 5 milligrams daily.", True, id="unit and period in words"),
+        pytest.param("The recommended dose of the drug is 5 mg.", True, id="no period"),
+        pytest.param("The coil costs $300.", False, id="another currency"),
+        pytest.param("The coil costs 300 dollars.", False, id="another currency in words"),
+        pytest.param("The coil costs 300 euros.", True, id="the currency in words"),
+        pytest.param("The bridge is 300 ft long.", False, id="the unit of another number"),
+        pytest.param("The bridge is 300 metres long.", True, id="the unit in words"),
+        pytest.param("The loan runs between 5 years and 10 years.", True, id="a unit that the source names once"),
+        pytest.param("The hall measures 40 m.", False, id="no area"),
+        pytest.param("The hall measures 40 square metres.", True, id="an area in words"),
+        pytest.param("The lease ends on 21 April 2003.", False, id="another day of the same figures"),
+        pytest.param("The lease ends on April 3, 2021.", True, id="a date in another order of words"),
+        pytest.param("The lease ends in April 2021.", True, id="a part of a date"),
+        pytest.param("The contract ends on 2021-04-03.", False, id="day and month in exchange"),
+        pytest.param("The contract ends on 2021-03-04.", True, id="an ISO date"),
+        pytest.param("The permit was given on 03/04/2021.", False, id="figures in exchange"),
+        pytest.param("The permit was given on 4/3/2021.", True, id="figures without zeros"),
+        pytest.param("The ferry leaves at 30:07.", False, id="hour and minute in exchange"),
+        pytest.param("The ferry leaves at 7:30.", True, id="a time"),
+        pytest.param("The shop opens at 8 pm on Sundays.", False, id="another half of the day"),
+        pytest.param("The shop opens at 8 am on Sundays.", True, id="half of the day"),
+        pytest.param("The driver is version 4.1.2.", False, id="a version in another order"),
+        pytest.param("The driver is version 2.4.1.", True, id="a version"),
+        pytest.param("年租金一共是300元。", False, id="元 for 美元"),
+        pytest.param("年租金一共是300美元。", True, id="美元"),
+        pytest.param("推荐的每日剂量为5克。", False, id="克 for 毫克"),
+        pytest.param("推荐的每日剂量为5毫克。", True, id="毫克"),
+        pytest.param("大桥全长约为三百米。", False, id="米 for 公里"),
+        pytest.param("大桥全长约为300公里。", True, id="公里"),
+        pytest.param("合同于2021年4月3日到期。", False, id="月 and 日 in exchange"),
+        pytest.param("合同于3月4日到期。", True, id="a day without its year"),
+    ],
+)
+def test_a_number_keeps_its_unit_and_its_place(answer: str, is_supported: bool) -> None:
+    verdict = check(answer, "How much, how long and when? 多少？", MEASURES, floor=0.4)
+    assert bool(verdict.supports) is is_supported, verdict.reason
+
+
 def test_two_statements_may_rest_on_two_sentences() -> None:
     verdict = check("Tesla was born in Smiljan in 1856 and died in New York in 1943.", "Who was Tesla?")
     assert {sentence.text for sentence in verdict.supports} == {
