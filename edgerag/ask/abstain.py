@@ -25,6 +25,10 @@ NAME_ROOT_CHARS = 5
 # A capital that begins a sentence is no name, and one of several words need not be written out again.
 _NAME = re.compile(r"(?<=[^.!?:\s]\s)[A-Z][\w'’-]+(?:\s[A-Z][\w'’-]+)*")
 _POSSESSIVE = re.compile(r"['’](?:s|m|d|ll|re|ve)\b")
+_GERMAN = frozenset(
+    "das dem der des ein eine einem einen einer für ist sind und wann welche welcher welches wer wie wird wo wurde "
+    "wurden".split()
+)
 _NAMES_AND_NUMBERS = re.compile(r"(?<=\s)[A-Z][\w'’-]+|\d[\d.,]*\d|\d")
 
 
@@ -79,6 +83,8 @@ def names_are_missing(question: str, passages: Sequence[Passage]) -> bool:
 
     `When was Edison born?` finds when Tesla was born, by every other word.
     """
+    if not _GERMAN.isdisjoint(question.lower().split()):
+        return False  # every noun is capitalised there
     found: set[str] = set()
     for passage in passages:
         found |= set(terms(f"{passage.document.title}\n{passage.document.path}\n{passage.chunk.heading or ''}"))

@@ -41,6 +41,7 @@ def test_a_name_that_no_passage_has_weighs_more_than_another_word_that_none_has(
         pytest.param("What was Tesla's first name?", False, id="possessive"),
         pytest.param("Which Teslanian coil is it?", False, id="derived"),
         pytest.param("Did Tesla and Edison meet?", True, id="one of two"),
+        pytest.param("Wann wurde der Erfinder geboren?", False, id="German nouns"),
         pytest.param("Thanks. Please tell me when he was born. Where?", False, id="first words of sentences"),
         pytest.param("WHEN WAS TESLA BORN?", False, id="capitals throughout"),
         pytest.param("When Was The Inventor Tesla Born?", False, id="a title"),

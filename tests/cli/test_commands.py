@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edgerag import __version__
-from edgerag.cli.root import COMMANDS, run
-from edgerag.inference.embedder import OnnxEmbedder
+from edgerag.cli.root import COMMANDS
+from tests.cli.program import HUT, Program
 
 pytestmark = pytest.mark.models
-
-HUT = """# Hut rules
-
-## Night
-
-The hut is locked at 22:30 every night. Mira Solberg holds the spare key.
-
-## Stove
-
-Only birch wood may be burnt. The stove was built in 1987 by the Kvitnes foundry.
-"""
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one object on stdout."""
-        (line,) = self.out.splitlines()
-        value = json.loads(line)
-        assert value["schema_version"] == 1
-        return value
-
-
-class Program:
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self.library = folder / "library"
-        self.documents = folder / "documents"
-        self.documents.mkdir()
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str | Path) -> Outcome:
-        self._capsys.readouterr()
-        code = run(["--library", str(self.library), *map(str, arguments)])
-        return Outcome(code, *self._capsys.readouterr())
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.documents / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-
-@pytest.fixture
-def edgerag(tmp_path: Path, capsys: pytest.CaptureFixture[str], bundled_embedder: OnnxEmbedder) -> Program:
-    return Program(tmp_path, capsys)
-
-
-@pytest.fixture
-def filled(edgerag: Program) -> Program:
-    edgerag.write("hut.md", HUT)
-    edgerag.write("boats.txt", "Two rowing boats lie at the pier. The larger one takes six people.")
-    assert edgerag("add", edgerag.documents).code == 0
-    return edgerag
 
 
 def test_add_reports_what_it_did_in_json(edgerag: Program) -> None:
@@ -185,98 +126,11 @@ def test_deleted_and_changed_files_are_never_served(filled: Program) -> None:
     assert "Somebody else" in filled("search", "spare key").out
 
 
-def test_damaged_rows_are_left_out_and_named(filled: Program) -> None:
-    import sqlite3
-
-    connection = sqlite3.connect(filled.library / "library.db")
-    connection.execute("UPDATE chunks SET text = replace(text, 'Mira', 'Nora')")
-    connection.commit()
-    connection.close()
-
-    shape = filled("search", "Solberg spare key", "--json").json
-
-    assert all("Nora" not in hit["text"] for hit in shape["hits"])
-    assert any(entry.startswith("storage:") for entry in shape["degraded"])
-    assert filled("verify").code == 1
-
-
-@pytest.mark.parametrize("table", ["token_codes", "chunks", "conversations"])
-def test_verify_lists_what_cannot_be_read(filled: Program, table: str) -> None:
-    import sqlite3
-
-    connection = sqlite3.connect(filled.library / "library.db")
-    ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
-    connection.close()
-    with (filled.library / "library.db").open("rb+") as stream:
-        stream.seek((page - 1) * 8192)
-        stream.write(b"\xee" * 8192)
-
-    outcome = filled("verify", "--json")
-
-    assert outcome.code == 1
-    assert outcome.json["checked"]["documents"] == 2
-    assert outcome.json["damaged"]
-
-
-def test_verify_of_a_file_that_is_no_database_does_not_advise_verify(filled: Program) -> None:
-    (filled.library / "library.db").write_bytes(b"this is no database" * 500)
-    outcome = filled("verify")
-    assert outcome.code == 2
-    assert "Restore a backup" in outcome.err and "`edgerag verify`" not in outcome.err
-
-
 def test_library_without_any_index_file_still_answers(filled: Program) -> None:
     import shutil
 
     shutil.rmtree(filled.library / "index", ignore_errors=True)
     assert "birch" in filled("search", "wood for the stove").out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["add", "/does/not/exist"], "does not exist"),
-        (["remove", "/does/not/exist"], "is no source"),
-        (["add", ""], "The path is empty"),
-        (["add", ".", ""], "The path is empty"),
-        (["remove", ""], "The path is empty"),
-        (["get", "nothing.txt"], "has no document"),
-        (["search", "   "], "must not be blank"),
-        (["ask", ""], "must not be blank"),
-        (["ask", "What?", "--model", "no-such-model"], "no-such-model"),
-        (["search", "x", "--require", "bogus"], "unknown stage"),
-        (["search", "x", "--in", "no-such-folder"], "has no document in no-such-folder"),
-        (["ask", "x?", "--in", "*.pdf"], "has no document in *.pdf"),
-        (["ask", "x?", "--in", " "], "must not be blank"),
-        (["backup", "/does/not/exist/file.db"], "does not exist"),
-        (["serch", "x"], "Did you mean 'search'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_misuse_is_exit_2_with_a_clear_message(
-    filled: Program, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(filled.documents)
-    outcome = filled(*arguments)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert message in outcome.err
-    assert "Traceback" not in outcome.err
-
-
-def test_error_is_an_object_under_json(edgerag: Program) -> None:
-    outcome = edgerag("status", "--json")
-    assert outcome.code == 2
-    assert outcome.json["error"]["kind"] == "LibraryError"
-    assert "edgerag add" in outcome.json["error"]["hint"]
-
-
-def test_unknown_setting_names_the_nearest(edgerag: Program) -> None:
-    config = Path(os.environ["EDGERAG_CONFIG"])
-    config.mkdir(parents=True)
-    (config / "config.toml").write_text("vector_wieght = 0.4\n")
-    outcome = edgerag("add", edgerag.documents)
-    assert outcome.code == 2
-    assert "Did you mean `vector_weight`?" in outcome.err
 
 
 def test_status_remove_compact_backup_rebuild_verify(filled: Program, tmp_path: Path) -> None:

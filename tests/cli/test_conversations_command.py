@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgerag.inference.embedder import OnnxEmbedder
-from tests.cli.test_commands import HUT, Program
+from tests.cli.program import HUT, Program
 
 pytestmark = pytest.mark.models
 

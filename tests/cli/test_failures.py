@@ -21,7 +21,7 @@ from edgerag.cli.streams import ReaderGoneError
 from edgerag.engine import Engine
 from edgerag.errors import SettingsError
 from edgerag.inference.embedder import OnnxEmbedder
-from tests.cli.test_commands import HUT, Program
+from tests.cli.program import HUT, Program
 
 pytestmark = pytest.mark.models
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="what a POSIX shell does with `>&-` and /dev/full")
