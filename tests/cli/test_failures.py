@@ -202,7 +202,7 @@ def test_half_a_character_is_escaped(edgerag: Program) -> None:
     command = [sys.executable, "-m", "edgerag", "--library", str(edgerag.library), "get", "--json", b"n\xff.md"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2
-    assert "n\udcff.md" in json.loads(done.stdout)["error"]["message"]
+    assert "n\\udcff.md" in json.loads(done.stdout)["error"]["message"]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
