@@ -187,7 +187,7 @@ def test_quotes_of_slides_that_share_a_chunk_carry_each_its_own_slide(
     deck.save(tmp_path / "museum.pptx")
     with edgerag.open_library(tmp_path / "library") as library:
         library.add([tmp_path / "museum.pptx"])
-        answer = library.ask("How much does a ticket cost?", extractive=True)
+        answer = library.ask("When does the museum open, and what does a ticket cost?", extractive=True)
     assert {passage.chunk.page for passage in answer.passages} == {1}
     assert {citation.quote: citation.page for citation in answer.citations} == {
         "A ticket costs eleven euros for adults.": 2,

@@ -126,6 +126,7 @@ def test_interrupts_cancel_an_answer_or_copy_and_never_end_the_program(
         terminal.wait_for("6 documents are ready", "Enter Ask")
 
     terminal.type("kept text")
+    terminal.wait_for("kept text")  # an interrupt overtakes what is still on its way to the box, and leaves the box
     terminal.press("C-c")  # in the box, nothing selected and nothing under way
     os.kill(pid_of(terminal), signal.SIGINT)
     terminal.press("S-Home")
